@@ -1,0 +1,68 @@
+//! A service's future that holds a guard, and hands it on to the response's body.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::Response;
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use super::{
+    guard::{End, Guard, Hold},
+    guarded::GuardedBody,
+};
+use crate::context::Wire;
+
+pin_project! {
+    /// Polls a service's future, shows its guard the response's head, and gives the guard to the response's body.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, it drops the service's future first and then ends the guard.
+    #[derive(Debug)]
+    pub struct GuardedFuture<F, G>
+    where
+        G: Guard,
+    {
+        #[pin]
+        inner: F,
+        wire: Wire,
+        hold: Hold<G>,
+    }
+}
+
+impl<F, G: Guard> GuardedFuture<F, G> {
+    /// Holds `guard` for the request that `inner` answers.
+    pub fn new(inner: F, wire: Wire, guard: G) -> Self {
+        Self { inner, wire, hold: Hold::new(guard) }
+    }
+}
+
+impl<F, B, E, G> Future for GuardedFuture<F, G>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+    G: Guard,
+{
+    type Output = Result<Response<GuardedBody<B, G>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = match ready!(this.inner.poll(cx)) {
+            Ok(response) => response,
+            Err(error) => {
+                this.hold.end(End::Failed);
+                return Poll::Ready(Err(error));
+            }
+        };
+        let (mut head, body) = response.into_parts();
+        let mut hold = this.hold.hand_on();
+        if let Some(guard) = hold.guard_mut() {
+            guard.head(&mut head);
+        }
+        let dropped = this.wire.drops_body(head.status);
+        Poll::Ready(Ok(Response::from_parts(head, GuardedBody::sent_or_dropped(body, hold, dropped))))
+    }
+}

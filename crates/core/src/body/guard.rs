@@ -1,0 +1,83 @@
+//! What is held for a request, and told how the request ended.
+
+use http::response;
+
+/// How a request ended, as its guard sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// The last frame of the response was handed to the transport.
+    Finished,
+    /// The service, or the response's body, failed with an error.
+    Failed,
+    /// The future or the body was dropped before its end.
+    Dropped,
+    /// The future or the body was dropped by a panic.
+    Panicked,
+}
+
+/// What is held for a request until its response is over. Exactly one call of [`end`](Self::end) ends it.
+pub trait Guard {
+    /// The response's head is ready and may still be changed.
+    fn head(&mut self, head: &mut response::Parts) {
+        let _ = head;
+    }
+
+    /// The response is over.
+    fn end(self, end: End);
+}
+
+impl Guard for () {
+    fn end(self, _: End) {}
+}
+
+/// Holds a guard and ends it, on a drop too.
+///
+/// Fields are dropped in the order in which they are declared: declared after the future or body that it guards, it
+/// is ended when everything in there is freed.
+#[derive(Debug)]
+pub struct Hold<G: Guard> {
+    guard: Option<G>,
+}
+
+impl<G: Guard> Hold<G> {
+    /// Holds `guard`.
+    pub fn new(guard: G) -> Self {
+        Self { guard: Some(guard) }
+    }
+
+    /// Holds nothing.
+    pub fn nothing() -> Self {
+        Self { guard: None }
+    }
+
+    /// The guard, unless it has ended.
+    pub fn guard_mut(&mut self) -> Option<&mut G> {
+        self.guard.as_mut()
+    }
+
+    /// Hands the guard on, to be held elsewhere.
+    #[must_use]
+    pub fn hand_on(&mut self) -> Self {
+        Self { guard: self.guard.take() }
+    }
+
+    /// Ends the guard, unless it has ended.
+    pub fn end(&mut self, end: End) {
+        if let Some(guard) = self.guard.take() {
+            guard.end(end);
+        }
+    }
+
+    /// Whether there is nothing left to end.
+    pub fn is_over(&self) -> bool {
+        self.guard.is_none()
+    }
+}
+
+impl<G: Guard> Drop for Hold<G> {
+    fn drop(&mut self) {
+        if !self.is_over() {
+            self.end(if std::thread::panicking() { End::Panicked } else { End::Dropped });
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A response body that holds a guard.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Buf;
+use http::Response;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::guard::{End, Guard, Hold};
+use crate::context::Wire;
+
+pin_project! {
+    /// Forwards a body unchanged, and holds a guard until that body is [finished](super), fails or is dropped.
+    // The order of the fields is the order of their drops: what the body holds is freed before the guard ends.
+    #[derive(Debug)]
+    pub struct GuardedBody<B, G>
+    where
+        G: Guard,
+    {
+        #[pin]
+        body: B,
+        unsent: Option<u64>,
+        hold: Hold<G>,
+    }
+}
+
+impl<B: Body, G: Guard> GuardedBody<B, G> {
+    /// Holds `guard` until `body` is over, which may be now.
+    pub fn new(body: B, guard: G) -> Self {
+        Self::held(body, Hold::new(guard))
+    }
+
+    /// Holds `guard` until the body of `response` is over; at once if the server will not send it.
+    pub fn for_response(wire: &Wire, response: Response<B>, guard: G) -> Response<Self> {
+        let drops_body = wire.drops_body(response.status());
+        response.map(|body| Self::sent_or_dropped(body, Hold::new(guard), drops_body))
+    }
+
+    pub(super) fn sent_or_dropped(body: B, mut hold: Hold<G>, drops_body: bool) -> Self {
+        if drops_body {
+            hold.end(End::Finished);
+        }
+        Self::held(body, hold)
+    }
+
+    fn held(body: B, mut hold: Hold<G>) -> Self {
+        if body.is_end_stream() {
+            hold.end(End::Finished);
+        }
+        let unsent = body.size_hint().exact();
+        Self { body, unsent, hold }
+    }
+}
+
+impl<B: Body, G: Guard> Body for GuardedBody<B, G> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let mut this = self.project();
+        let frame = ready!(this.body.as_mut().poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                let sent = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+                *this.unsent = this.unsent.map(|unsent| unsent.saturating_sub(sent));
+                if frame.is_trailers() || *this.unsent == Some(0) || this.body.is_end_stream() {
+                    this.hold.end(End::Finished);
+                }
+            }
+            Some(Err(_)) => this.hold.end(End::Failed),
+            None => this.hold.end(End::Finished),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

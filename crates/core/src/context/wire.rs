@@ -1,0 +1,108 @@
+//! What a request looks like on the wire.
+
+use http::{HeaderMap, Method, Request, StatusCode, Version, header::CONTENT_TYPE};
+
+/// What a layer must remember of a request's head after it has passed the request on: enough to refuse in the right
+/// form, and to know whether a response's body will be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wire {
+    version: Version,
+    method: Method,
+    protocol: Protocol,
+}
+
+/// The form in which the client expects an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// Plain HTTP: a refusal is a status and a problem document.
+    Plain,
+    /// gRPC: a refusal is a status in the trailers.
+    Grpc,
+}
+
+impl Wire {
+    /// Reads it off a request's head.
+    pub fn of<B>(request: &Request<B>) -> Self {
+        Self {
+            version: request.version(),
+            method: request.method().clone(),
+            protocol: Protocol::of(request.headers()),
+        }
+    }
+
+    /// The HTTP version of the request.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The request's method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The form in which the client expects an answer.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Whether `Connection: close` means anything to the client, as it does in HTTP/1 alone.
+    pub fn is_http1(&self) -> bool {
+        self.version < Version::HTTP_2
+    }
+
+    /// Whether a response with this status is sent without its body, which the server then drops unpolled.
+    pub fn drops_body(&self, status: StatusCode) -> bool {
+        self.method == Method::HEAD
+            || (self.method == Method::CONNECT && status.is_success())
+            || status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    }
+}
+
+impl Protocol {
+    fn of(headers: &HeaderMap) -> Self {
+        // `application/grpc`, `application/grpc+proto`, but not `application/grpc-web`, which speaks in bodies.
+        match headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc")) {
+            Some([] | [b'+' | b';', ..]) => Self::Grpc,
+            _ => Self::Plain,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire(method: Method, content_type: &str) -> Wire {
+        let request = Request::builder().method(method).header(CONTENT_TYPE, content_type).body(()).unwrap();
+        Wire::of(&request)
+    }
+
+    #[test]
+    fn grpc_is_told_from_grpc_web_and_json() {
+        for (content_type, protocol) in [
+            ("application/grpc", Protocol::Grpc),
+            ("application/grpc+proto", Protocol::Grpc),
+            ("application/grpc;charset=utf-8", Protocol::Grpc),
+            ("application/grpc-web", Protocol::Plain),
+            ("application/json", Protocol::Plain),
+            ("", Protocol::Plain),
+        ] {
+            assert_eq!(wire(Method::POST, content_type).protocol(), protocol, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn bodies_are_dropped_for_head_connect_and_bodiless_statuses_alone() {
+        let get = wire(Method::GET, "");
+        assert!(!get.drops_body(StatusCode::OK));
+        assert!(!get.drops_body(StatusCode::NOT_FOUND));
+        assert!(get.drops_body(StatusCode::SWITCHING_PROTOCOLS));
+        assert!(get.drops_body(StatusCode::NO_CONTENT));
+        assert!(get.drops_body(StatusCode::NOT_MODIFIED));
+        assert!(wire(Method::HEAD, "").drops_body(StatusCode::NOT_FOUND));
+        assert!(wire(Method::CONNECT, "").drops_body(StatusCode::OK));
+        assert!(!wire(Method::CONNECT, "").drops_body(StatusCode::BAD_GATEWAY));
+    }
+}

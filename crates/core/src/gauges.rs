@@ -1,0 +1,37 @@
+//! How a layer's handle is read from outside.
+
+/// One figure of a handle, now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading<'a> {
+    /// The name in Prometheus' form, `macadam_load_shed_in_flight`, with its unit at the end where it has one
+    /// (`_seconds`, `_bytes`). One that ends in `_total` only ever grows.
+    pub name: &'static str,
+    /// What tells figures of one name apart: few labels, of few values each, none of them a peer's to choose.
+    pub labels: &'a [(&'static str, &'a str)],
+    /// The value.
+    pub value: f64,
+}
+
+/// Figures that can be read at any time, without a call on any request's path.
+///
+/// Every handle of a macadam layer implements this; the admin listener and the telemetry crate read it.
+///
+/// ```
+/// use macadam_core::{Gauges, Reading};
+///
+/// struct Door;
+///
+/// impl Gauges for Door {
+///     fn read(&self, out: &mut dyn FnMut(Reading<'_>)) {
+///         out(Reading { name: "door_open", labels: &[("side", "front")], value: 1.0 });
+///     }
+/// }
+///
+/// let mut seen = Vec::new();
+/// Door.read(&mut |reading| seen.push((reading.name, reading.value)));
+/// assert_eq!(seen, [("door_open", 1.0)]);
+/// ```
+pub trait Gauges: Send + Sync + 'static {
+    /// Calls `out` once for each figure.
+    fn read(&self, out: &mut dyn FnMut(Reading<'_>));
+}

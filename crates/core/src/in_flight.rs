@@ -1,0 +1,153 @@
+//! The table of requests that are not over yet.
+//!
+//! A table and not a counter, since at the end of a shutdown somebody wants to know *which* requests are stuck. It is
+//! sharded by thread: an entry is made and removed under two short, uncontended locks, its reference count lives in
+//! the shard too, and once a shard has grown to its high-water mark nothing is allocated.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use slab::Slab;
+use tokio::sync::Notify;
+
+use crate::{
+    context::RequestContext,
+    sync::{Mutex, lock},
+};
+
+/// The table of requests in flight: from a request's head until the last frame of its response is handed to the
+/// transport, or its drop. Cheap to clone; clones are one table.
+#[derive(Clone)]
+pub struct InFlight {
+    shards: Arc<[Arc<Shard>]>,
+}
+
+struct Shard {
+    table: Mutex<Table>,
+    /// Shared by all shards, and touched only when somebody waits.
+    emptied: Arc<Notify>,
+}
+
+struct Table {
+    entries: Slab<Option<RequestContext>>,
+    /// Somebody waits in [`InFlight::drained`]. Under the lock, so that no removal can miss it.
+    watched: bool,
+}
+
+impl InFlight {
+    /// An empty table, with a shard for each thread that the machine can run at once.
+    #[expect(clippy::new_without_default, reason = "a table is shared by name, never made in passing")]
+    pub fn new() -> Self {
+        Self::with_shards(std::thread::available_parallelism().map_or(4, usize::from).next_power_of_two())
+    }
+
+    /// An empty table with so many shards, at least one.
+    pub fn with_shards(shards: usize) -> Self {
+        let emptied = Arc::new(Notify::new());
+        let shard = || {
+            let table = Mutex::new(Table { entries: Slab::new(), watched: false });
+            Arc::new(Shard { table, emptied: Arc::clone(&emptied) })
+        };
+        Self { shards: (0..shards.max(1)).map(|_| shard()).collect() }
+    }
+
+    /// Puts a request into the table until the returned guard is dropped.
+    ///
+    /// A request without a context is counted, and has no name.
+    pub fn enter(&self, context: Option<RequestContext>) -> InFlightGuard {
+        let shard = Arc::clone(&self.shards[shard_of_this_thread() % self.shards.len()]);
+        let key = lock(&shard.table).entries.insert(context);
+        InFlightGuard { shard, key }
+    }
+
+    /// How many requests are in flight.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(&shard.table).entries.len()).sum()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Calls `each` with the context of every request in flight, or `None` for one that has no context.
+    ///
+    /// It sees the table of a moment; no lock is held during the calls.
+    pub fn for_each(&self, mut each: impl FnMut(Option<&RequestContext>)) {
+        for shard in &*self.shards {
+            let entries: Vec<_> = lock(&shard.table).entries.iter().map(|(_, entry)| entry.clone()).collect();
+            entries.iter().for_each(|entry| each(entry.as_ref()));
+        }
+    }
+
+    /// Waits until none is in flight; requests that enter meanwhile are waited for too.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when it is dropped.
+    pub async fn drained(&self) {
+        let Some(first) = self.shards.first() else { return };
+        loop {
+            let emptied = first.emptied.notified();
+            let mut emptied = std::pin::pin!(emptied);
+            // Listening and `watched` both come before the look: a removal is seen, or it wakes.
+            emptied.as_mut().enable();
+            let in_flight = self.shards.iter().fold(0, |sum, shard| {
+                let mut table = lock(&shard.table);
+                table.watched = true;
+                sum + table.entries.len()
+            });
+            if in_flight == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
+impl fmt::Debug for InFlight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InFlight").field("len", &self.len()).finish()
+    }
+}
+
+/// A request's place in the table of those in flight, left when this is dropped.
+#[must_use = "the request leaves the table when this is dropped"]
+pub struct InFlightGuard {
+    shard: Arc<Shard>,
+    key: usize,
+}
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        let (context, wake) = {
+            let mut table = lock(&self.shard.table);
+            let context = table.entries.remove(self.key);
+            (context, table.watched && table.entries.is_empty())
+        };
+        // The last handle of a context may free it: not under the lock.
+        drop(context);
+        if wake {
+            self.shard.emptied.notify_waiters();
+        }
+    }
+}
+
+impl fmt::Debug for InFlightGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InFlightGuard").finish_non_exhaustive()
+    }
+}
+
+/// Threads take shards in turn, the first time each asks.
+fn shard_of_this_thread() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static SHARD: usize = NEXT.fetch_add(1, Relaxed));
+    // A guard may be made while its thread is torn down.
+    SHARD.try_with(|shard| *shard).unwrap_or(0)
+}

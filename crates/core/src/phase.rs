@@ -1,0 +1,175 @@
+//! How far a process is on its way from start to exit.
+
+use std::{fmt, sync::Arc};
+
+use tokio::{
+    sync::Notify,
+    time::{Duration, Instant},
+};
+
+use crate::sync::{
+    Mutex,
+    atomic::{
+        AtomicU8, AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+    lock,
+};
+
+/// A phase in a process' life. It only ever goes forward, and may skip.
+///
+/// *Ready* is not a phase: whether a process should get traffic follows from its phase and its checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// It gets ready to serve.
+    Starting,
+    /// It serves.
+    Serving,
+    /// It serves, fails its readiness probe and asks clients to leave.
+    LameDuck,
+    /// It accepts no more connections and finishes what is in flight.
+    Draining,
+    /// The time for that is over: what is still in flight is cut.
+    Closing,
+    /// Nothing is in flight; hooks run.
+    Cleanup,
+    /// All is done; the process exits.
+    Stopped,
+}
+
+impl Phase {
+    const ALL: [Self; 7] = [
+        Self::Starting,
+        Self::Serving,
+        Self::LameDuck,
+        Self::Draining,
+        Self::Closing,
+        Self::Cleanup,
+        Self::Stopped,
+    ];
+
+    /// The word for it in logs and probes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Serving => "serving",
+            Self::LameDuck => "lame-duck",
+            Self::Draining => "draining",
+            Self::Closing => "closing",
+            Self::Cleanup => "cleanup",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+const NO_DEADLINE: u64 = u64::MAX;
+
+struct Shared {
+    epoch: Instant,
+    phase: AtomicU8,
+    /// Nanoseconds after `epoch`. Always stored before the phase: who sees the phase sees its deadline.
+    deadline: AtomicU64,
+    /// Serialises writers, so that a slower one cannot take the phase back.
+    writer: Mutex<()>,
+    changed: Notify,
+}
+
+/// The one who moves the phase. Not `Clone`: a phase has one owner and any number of [watches](PhaseWatch).
+#[derive(Debug)]
+pub struct PhaseOwner {
+    watch: PhaseWatch,
+}
+
+impl PhaseOwner {
+    /// A process that is [starting](Phase::Starting).
+    #[expect(clippy::new_without_default, reason = "an owner is made in one place, by name")]
+    pub fn new() -> Self {
+        let shared = Shared {
+            epoch: Instant::now(),
+            phase: AtomicU8::new(Phase::Starting as u8),
+            deadline: AtomicU64::new(NO_DEADLINE),
+            writer: Mutex::new(()),
+            changed: Notify::new(),
+        };
+        Self { watch: PhaseWatch { shared: Arc::new(shared) } }
+    }
+
+    /// A watch on the phase.
+    pub fn watch(&self) -> PhaseWatch {
+        self.watch.clone()
+    }
+
+    /// Moves on to `phase`, which ends at `deadline` if there is one. `false`, and nothing happens, if that phase or a
+    /// later one is reached already.
+    pub fn advance(&self, phase: Phase, deadline: Option<Instant>) -> bool {
+        let shared = &self.watch.shared;
+        {
+            let _writer = lock(&shared.writer);
+            if self.watch.current() >= phase {
+                return false;
+            }
+            let nanos = deadline.map_or(NO_DEADLINE, |at| {
+                u64::try_from(at.saturating_duration_since(shared.epoch).as_nanos()).unwrap_or(NO_DEADLINE)
+            });
+            shared.deadline.store(nanos, Relaxed);
+            shared.phase.store(phase as u8, Release);
+        }
+        shared.changed.notify_waiters();
+        true
+    }
+}
+
+/// Watches a phase. Cheap to clone; reading it is one atomic load.
+#[derive(Clone)]
+pub struct PhaseWatch {
+    shared: Arc<Shared>,
+}
+
+impl PhaseWatch {
+    /// The phase now.
+    pub fn current(&self) -> Phase {
+        Phase::ALL[usize::from(self.shared.phase.load(Acquire))]
+    }
+
+    /// When the present phase ends at the latest, if that is known.
+    pub fn deadline(&self) -> Option<Instant> {
+        // The phase is loaded first for its ordering: the deadline that belongs to it is then visible.
+        self.current();
+        match self.shared.deadline.load(Relaxed) {
+            NO_DEADLINE => None,
+            nanos => self.shared.epoch.checked_add(Duration::from_nanos(nanos)),
+        }
+    }
+
+    /// Waits until `phase`, or a later one, is reached, and returns the one that is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when it is dropped.
+    pub async fn reached(&self, phase: Phase) -> Phase {
+        loop {
+            let changed = self.shared.changed.notified();
+            let mut changed = std::pin::pin!(changed);
+            // Listening starts before the look, so that no change falls in between.
+            changed.as_mut().enable();
+            let current = self.current();
+            if current >= phase {
+                return current;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl fmt::Debug for PhaseWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PhaseWatch").field(&self.current()).finish()
+    }
+}

@@ -1,0 +1,263 @@
+//! What a layer answers instead of the service.
+//!
+//! | kind | status | gRPC | means |
+//! |---|---|---|---|
+//! | `overloaded` | 503 | 14 | no room; the handler did not run |
+//! | `deadline` | 503 | 4 | the deadline passed, or could not be met, before the handler ran |
+//! | `deadline-exceeded` | 504 | 4 | the deadline passed while the handler ran |
+//! | `request-timeout` | 408 | 4 | the client did not send its request in time |
+//! | `content-too-large` | 413 | 8 | the request's body is larger than the service reads |
+//! | `panicked` | 500 | 13 | the handler panicked |
+
+use std::fmt::{self, Write};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
+};
+
+use crate::{
+    body::ResponseBody,
+    context::{Protocol, RequestContext, Wire},
+};
+
+/// Why a request was refused. Status, title and gRPC status follow from it, here and nowhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// No room; the handler did not run.
+    Overloaded,
+    /// The deadline passed, or could not be met, before the handler ran.
+    Deadline,
+    /// The deadline passed while the handler ran.
+    DeadlineExceeded,
+    /// The client did not send its request in time.
+    RequestTimeout,
+    /// The request's body is larger than the service reads.
+    ContentTooLarge,
+    /// The handler panicked.
+    Panicked,
+}
+
+impl Kind {
+    /// The stable name, as in the problem's `type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overloaded => "overloaded",
+            Self::Deadline => "deadline",
+            Self::DeadlineExceeded => "deadline-exceeded",
+            Self::RequestTimeout => "request-timeout",
+            Self::ContentTooLarge => "content-too-large",
+            Self::Panicked => "panicked",
+        }
+    }
+
+    /// The status: always a 4xx or 5xx.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Overloaded | Self::Deadline => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// One sentence for a person.
+    pub fn detail(self) -> &'static str {
+        match self {
+            Self::Overloaded => {
+                "The service has no room for this request. It was not processed; try again later."
+            }
+            Self::Deadline => "The deadline could not be met. The request was not processed.",
+            Self::DeadlineExceeded => "The deadline passed while the request was processed.",
+            Self::RequestTimeout => "The request was not received in time.",
+            Self::ContentTooLarge => "The request's body is larger than the service accepts.",
+            Self::Panicked => "The service failed on this request.",
+        }
+    }
+
+    /// The gRPC status code.
+    pub fn grpc_status(self) -> u8 {
+        match self {
+            Self::Overloaded => 14,
+            Self::Deadline | Self::DeadlineExceeded | Self::RequestTimeout => 4,
+            Self::ContentTooLarge => 8,
+            Self::Panicked => 13,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a layer answers instead of the service.
+///
+/// It stays in the extensions of the response that it became, so that an outer layer can tell a request that was
+/// shed from a service that said 503.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    kind: Kind,
+    retry_after_secs: Option<u32>,
+    close: bool,
+}
+
+/// Replaces the form in which rejections are written.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Response;
+/// use macadam_core::{Rejection, Render, RequestContext, Wire};
+///
+/// struct OneLine;
+///
+/// impl Render for OneLine {
+///     fn render(&self, refusal: &Rejection, _: &Wire, _: Option<&RequestContext>) -> Response<Bytes> {
+///         Response::new(Bytes::from_static(refusal.kind().as_str().as_bytes()))
+///     }
+/// }
+/// ```
+///
+/// Whatever it returns gets the rejection's status (but for gRPC, whose status is in the trailers), `Retry-After`
+/// and `Connection`, where it did not set them itself.
+pub trait Render: Send + Sync + 'static {
+    /// The response to a request that was refused.
+    fn render(&self, rejection: &Rejection, wire: &Wire, context: Option<&RequestContext>)
+    -> Response<Bytes>;
+}
+
+impl<F> Render for F
+where
+    F: Fn(&Rejection, &Wire, Option<&RequestContext>) -> Response<Bytes> + Send + Sync + 'static,
+{
+    fn render(
+        &self,
+        rejection: &Rejection,
+        wire: &Wire,
+        context: Option<&RequestContext>,
+    ) -> Response<Bytes> {
+        self(rejection, wire, context)
+    }
+}
+
+impl Rejection {
+    /// A rejection of this kind. A request whose sending is the problem takes its connection along.
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, retry_after_secs: None, close: kind == Kind::RequestTimeout }
+    }
+
+    /// Asks the client to wait for this many seconds before it tries again.
+    #[must_use]
+    pub fn retry_after_secs(mut self, seconds: u32) -> Self {
+        self.retry_after_secs = Some(seconds);
+        self
+    }
+
+    /// Ends an HTTP/1 connection with this response.
+    #[must_use]
+    pub fn close(mut self) -> Self {
+        self.close = true;
+        self
+    }
+
+    /// Why the request was refused.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The status it is refused with.
+    pub fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    /// Turns the rejection into the response that the client gets.
+    ///
+    /// The form is the layer's own (`renderer`) if it has one, else the context's, else the default: a problem
+    /// document by RFC 9457 with the request's id in it, or for a gRPC request its status.
+    pub fn into_response<B>(
+        self,
+        wire: &Wire,
+        context: Option<&RequestContext>,
+        renderer: Option<&dyn Render>,
+    ) -> Response<ResponseBody<B>> {
+        let mut response = match renderer.or_else(|| context?.renderer()) {
+            Some(renderer) => self.rendered_by(renderer, wire, context),
+            None => match wire.protocol() {
+                Protocol::Plain => self.problem(context),
+                Protocol::Grpc => self.grpc(),
+            },
+        };
+        if self.close && wire.is_http1() {
+            response.headers_mut().entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
+        }
+        response.extensions_mut().insert(self);
+        response.map(ResponseBody::document)
+    }
+
+    fn rendered_by(
+        self,
+        renderer: &dyn Render,
+        wire: &Wire,
+        context: Option<&RequestContext>,
+    ) -> Response<Bytes> {
+        let mut response = renderer.render(&self, wire, context);
+        if wire.protocol() == Protocol::Plain {
+            if response.status() == StatusCode::OK {
+                *response.status_mut() = self.status();
+            }
+            self.set_retry_after(&mut response);
+        }
+        response
+    }
+
+    fn problem(self, context: Option<&RequestContext>) -> Response<Bytes> {
+        let status = self.status();
+        let mut document = String::with_capacity(256);
+        let title = status.canonical_reason().unwrap_or_default();
+        // Nothing here needs escaping but the id, which only a careless layer would have let through.
+        let _ = write!(
+            document,
+            r#"{{"type":"urn:problem-type:macadam:{}","title":"{title}","status":{},"detail":"{}""#,
+            self.kind,
+            status.as_u16(),
+            self.kind.detail(),
+        );
+        if let Some(id) = context.and_then(|context| context.request_id()?.to_str().ok()) {
+            document.push_str(r#","request_id":""#);
+            for character in id.chars() {
+                if matches!(character, '"' | '\\') {
+                    document.push('\\');
+                }
+                document.push(character);
+            }
+            document.push('"');
+        }
+        document.push('}');
+
+        let mut response = Response::new(Bytes::from(document));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        self.set_retry_after(&mut response);
+        response
+    }
+
+    /// A trailers-only answer: the head of an empty response carries what would be the trailers.
+    fn grpc(self) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::new());
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert("grpc-status", u16::from(self.kind.grpc_status()).into());
+        headers.insert("grpc-message", HeaderValue::from_static(self.kind.detail()));
+        response
+    }
+
+    fn set_retry_after(self, response: &mut Response<Bytes>) {
+        if let Some(seconds) = self.retry_after_secs {
+            response.headers_mut().entry(RETRY_AFTER).or_insert_with(|| seconds.into());
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! A shutdown that loses nothing and always ends: phases, drain, hooks, report.

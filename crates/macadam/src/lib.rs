@@ -1,0 +1,1 @@
+//! The paved road for axum services: production defaults by stacking small Tower layers.

@@ -1,0 +1,1 @@
+//! One trustworthy request id per request, everywhere it can be seen.

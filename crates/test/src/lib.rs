@@ -1,0 +1,1 @@
+//! Unpublished: what macadam's tests share.

@@ -1,0 +1,1 @@
+//! Deadlines for every request: inherited, per route, to the last byte.
