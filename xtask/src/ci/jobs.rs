@@ -1,0 +1,106 @@
+//! The list of jobs: to add one is to add an entry.
+
+use std::env;
+use std::path::Path;
+
+use super::{Args, hello};
+use crate::line::Line;
+use crate::workspace::Workspace;
+use crate::{Result, tidy};
+
+pub(super) struct Job {
+    pub(super) name: &'static str,
+    /// What is known when it has passed.
+    pub(super) shows: &'static str,
+    pub(super) run: fn(&Args) -> Result,
+}
+
+/// In the order in which they run: what fails most often and costs least stands first.
+pub(super) const JOBS: &[Job] = &[
+    Job {
+        name: "test",
+        shows: "everything that is promised holds, by the README's own command",
+        run: |_| Line::new("cargo test --workspace").run(),
+    },
+    Job {
+        name: "fmt",
+        shows: "the code looks like one person's",
+        run: |_| Line::new("cargo fmt --all --check").run(),
+    },
+    Job { name: "tidy", shows: "the invariants that the compiler cannot see", run: |_| tidy::run() },
+    Job {
+        name: "clippy",
+        shows: "no lint is broken, in tests and examples neither",
+        run: |_| Line::new("cargo clippy --workspace --all-targets --all-features -- -D warnings").run(),
+    },
+    Job {
+        name: "docs",
+        shows: "the docs build and no link in them is broken",
+        run: |_| {
+            let docs = Line::new("cargo doc --workspace --no-deps --all-features");
+            docs.env("RUSTDOCFLAGS", "-D warnings").run()
+        },
+    },
+    Job { name: "alone", shows: "each published crate builds alone, with each of its features", run: alone },
+    Job {
+        name: "deny",
+        shows: "one version of what must be one, licences that fit, the registry as the only source",
+        run: |_| Line::new("cargo deny check bans licenses sources").run(),
+    },
+    Job { name: "loom", shows: "our atomics are right under every interleaving", run: loom },
+    Job {
+        name: "package",
+        shows: "each published crate can be packaged, and its archive builds",
+        run: package,
+    },
+    Job {
+        name: "hello",
+        shows: "the smallest service starts, answers, says that it is ready, and stops",
+        run: |_| hello::run(),
+    },
+];
+
+/// A build of the workspace unifies features, so that a crate may lean on one that another switched on.
+///
+/// Without tests cargo leaves dev-dependencies out of that by itself (resolver 3), which is why this needs no
+/// `--no-dev-deps`: that one, and `--no-private`, rewrite the manifests while they run. Clippy and not check, since
+/// `-D warnings` as its argument reaches our crates alone; in RUSTFLAGS it would rebuild every dependency.
+fn alone(_: &Args) -> Result {
+    Line::new("cargo hack clippy --workspace --ignore-private --each-feature -- -D warnings").run()
+}
+
+/// A folder of its own under the target: other RUSTFLAGS would throw out what the other jobs have built.
+fn loom(_: &Args) -> Result {
+    let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let target = Path::new(&target).join("loom");
+    Line::new("cargo test --release --package macadam-core --package macadam-load-shed --test loom")
+        .word("--target-dir")
+        .word(target.to_string_lossy())
+        .env("RUSTFLAGS", "--cfg macadam_loom")
+        .run()
+}
+
+/// Each is also built from its archive, since a file left out of that is missed nowhere else.
+fn package(args: &Args) -> Result {
+    let mut line = Line::new("cargo package");
+    for member in Workspace::read(Path::new("."))?.published() {
+        line = line.word("--package").word(member.name());
+    }
+    if args.allow_dirty {
+        line = line.word("--allow-dirty");
+    }
+    line.run()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_jobs_have_one_name() {
+        let names: BTreeSet<_> = JOBS.iter().map(|job| job.name).collect();
+        assert_eq!(names.len(), JOBS.len());
+    }
+}

@@ -1,0 +1,59 @@
+//! `cargo xtask`: every CI job and every generated file, as a command that runs the same everywhere.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks on its terminal")]
+
+mod ci;
+mod defaults;
+mod line;
+mod stopwatch;
+mod tidy;
+mod workspace;
+
+use std::env;
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What every job returns: nothing, or one line that says what went wrong.
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+/// macadam's chores: what CI runs, and what is generated.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Run CI's jobs, all of them or those named
+    Ci(ci::Args),
+    /// Check the invariants that the compiler cannot: tiers, features, lints, names, versions
+    Tidy,
+    /// Write docs/defaults.md from the table of settings
+    Defaults(defaults::Args),
+}
+
+fn main() -> ExitCode {
+    let Cli { chore } = Cli::parse();
+    let done = to_the_root().and_then(|()| match chore {
+        Chore::Ci(args) => ci::run(&args),
+        Chore::Tidy => tidy::run(),
+        Chore::Defaults(args) => defaults::run(&args),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Paths in here are relative to the repository's root, whichever folder the command was typed in.
+fn to_the_root() -> Result {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask/ has no parent")?;
+    Ok(env::set_current_dir(root)?)
+}
