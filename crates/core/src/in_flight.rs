@@ -1,23 +1,17 @@
 //! The table of requests that are not over yet.
 //!
 //! A table and not a counter, since at the end of a shutdown somebody wants to know *which* requests are stuck. It is
-//! sharded by thread: an entry is made and removed under two short, uncontended locks, its reference count lives in
+//! sharded by thread, each taking the next shard in turn: an entry is made and removed under two short, uncontended locks, its reference count lives in
 //! the shard too, and once a shard has grown to its high-water mark nothing is allocated.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use slab::Slab;
 use tokio::sync::Notify;
 
 use crate::{
     context::RequestContext,
-    sync::{Mutex, lock},
+    sync::{Mutex, lock, number_of_this_thread},
 };
 
 /// The table of requests in flight: from a request's head until the last frame of its response is handed to the
@@ -60,12 +54,12 @@ impl InFlight {
     ///
     /// A request without a context is counted, and has no name.
     pub fn enter(&self, context: Option<RequestContext>) -> InFlightGuard {
-        let shard = Arc::clone(&self.shards[shard_of_this_thread() % self.shards.len()]);
+        let shard = Arc::clone(&self.shards[number_of_this_thread() % self.shards.len()]);
         let key = lock(&shard.table).entries.insert(context);
         InFlightGuard { shard, key }
     }
 
-    /// How many requests are in flight.
+    /// How many requests are in flight. Counted shard by shard: exact when none comes or goes meanwhile.
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(&shard.table).entries.len()).sum()
     }
@@ -85,7 +79,7 @@ impl InFlight {
         }
     }
 
-    /// Waits until none is in flight; requests that enter meanwhile are waited for too.
+    /// Waits for a moment at which none is in flight; requests that enter meanwhile are waited for too.
     ///
     /// # Cancel safety
     ///
@@ -97,16 +91,19 @@ impl InFlight {
             let mut emptied = std::pin::pin!(emptied);
             // Listening and `watched` both come before the look: a removal is seen, or it wakes.
             emptied.as_mut().enable();
-            let in_flight = self.shards.iter().fold(0, |sum, shard| {
-                let mut table = lock(&shard.table);
-                table.watched = true;
-                sum + table.entries.len()
-            });
-            if in_flight == 0 {
+            if self.watch() {
                 return;
             }
             emptied.await;
         }
+    }
+
+    /// Asks every shard to wake when it is emptied, and says whether all are empty now.
+    fn watch(&self) -> bool {
+        // All locks at once, here alone. Shard by shard, one could fill after the look at it while the next empties.
+        let mut tables: Vec<_> = self.shards.iter().map(|shard| lock(&shard.table)).collect();
+        tables.iter_mut().for_each(|table| table.watched = true);
+        tables.iter().all(|table| table.entries.is_empty())
     }
 }
 
@@ -142,12 +139,4 @@ impl fmt::Debug for InFlightGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InFlightGuard").finish_non_exhaustive()
     }
-}
-
-/// Threads take shards in turn, the first time each asks.
-fn shard_of_this_thread() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static SHARD: usize = NEXT.fetch_add(1, Relaxed));
-    // A guard may be made while its thread is torn down.
-    SHARD.try_with(|shard| *shard).unwrap_or(0)
 }

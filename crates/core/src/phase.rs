@@ -74,8 +74,9 @@ const NO_DEADLINE: u64 = u64::MAX;
 struct Shared {
     epoch: Instant,
     phase: AtomicU8,
-    /// Nanoseconds after `epoch`. Always stored before the phase: who sees the phase sees its deadline.
-    deadline: AtomicU64,
+    /// One for each phase, in nanoseconds after `epoch`. Stored once, before its phase: who sees a phase sees its
+    /// deadline, and never that of the next one.
+    deadlines: [AtomicU64; Phase::ALL.len()],
     /// Serialises writers, so that a slower one cannot take the phase back.
     writer: Mutex<()>,
     changed: Notify,
@@ -94,7 +95,7 @@ impl PhaseOwner {
         let shared = Shared {
             epoch: Instant::now(),
             phase: AtomicU8::new(Phase::Starting as u8),
-            deadline: AtomicU64::new(NO_DEADLINE),
+            deadlines: std::array::from_fn(|_| AtomicU64::new(NO_DEADLINE)),
             writer: Mutex::new(()),
             changed: Notify::new(),
         };
@@ -118,7 +119,7 @@ impl PhaseOwner {
             let nanos = deadline.map_or(NO_DEADLINE, |at| {
                 u64::try_from(at.saturating_duration_since(shared.epoch).as_nanos()).unwrap_or(NO_DEADLINE)
             });
-            shared.deadline.store(nanos, Relaxed);
+            shared.deadlines[phase as usize].store(nanos, Relaxed);
             shared.phase.store(phase as u8, Release);
         }
         shared.changed.notify_waiters();
@@ -140,9 +141,7 @@ impl PhaseWatch {
 
     /// When the present phase ends at the latest, if that is known.
     pub fn deadline(&self) -> Option<Instant> {
-        // The phase is loaded first for its ordering: the deadline that belongs to it is then visible.
-        self.current();
-        match self.shared.deadline.load(Relaxed) {
+        match self.shared.deadlines[self.current() as usize].load(Relaxed) {
             NO_DEADLINE => None,
             nanos => self.shared.epoch.checked_add(Duration::from_nanos(nanos)),
         }

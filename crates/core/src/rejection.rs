@@ -13,7 +13,7 @@ use std::fmt::{self, Write};
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderName, HeaderValue, Response, StatusCode,
     header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
 
@@ -122,8 +122,8 @@ pub struct Rejection {
 /// }
 /// ```
 ///
-/// Whatever it returns gets the rejection's status (but for gRPC, whose status is in the trailers), `Retry-After`
-/// and `Connection`, where it did not set them itself.
+/// Whatever it returns gets the rejection's status, `Retry-After` and `Connection`, where it did not set them itself.
+/// What it returns to a gRPC request is sent only if it has a `grpc-status`, as it is: a renderer need not know gRPC.
 pub trait Render: Send + Sync + 'static {
     /// The response to a request that was refused.
     fn render(&self, rejection: &Rejection, wire: &Wire, context: Option<&RequestContext>)
@@ -184,12 +184,11 @@ impl Rejection {
         context: Option<&RequestContext>,
         renderer: Option<&dyn Render>,
     ) -> Response<ResponseBody<B>> {
-        let mut response = match renderer.or_else(|| context?.renderer()) {
-            Some(renderer) => self.rendered_by(renderer, wire, context),
-            None => match wire.protocol() {
-                Protocol::Plain => self.problem(context),
-                Protocol::Grpc => self.grpc(),
-            },
+        let renderer = renderer.or_else(|| context?.renderer());
+        let rendered = renderer.map(|renderer| renderer.render(&self, wire, context));
+        let mut response = match wire.protocol() {
+            Protocol::Plain => self.plain(rendered, context),
+            Protocol::Grpc => self.grpc(rendered),
         };
         if self.close && wire.is_http1() {
             response.headers_mut().entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
@@ -198,18 +197,13 @@ impl Rejection {
         response.map(ResponseBody::document)
     }
 
-    fn rendered_by(
-        self,
-        renderer: &dyn Render,
-        wire: &Wire,
-        context: Option<&RequestContext>,
-    ) -> Response<Bytes> {
-        let mut response = renderer.render(&self, wire, context);
-        if wire.protocol() == Protocol::Plain {
-            if response.status() == StatusCode::OK {
-                *response.status_mut() = self.status();
-            }
-            self.set_retry_after(&mut response);
+    fn plain(self, rendered: Option<Response<Bytes>>, context: Option<&RequestContext>) -> Response<Bytes> {
+        let mut response = rendered.unwrap_or_else(|| self.problem(context));
+        if response.status() == StatusCode::OK {
+            *response.status_mut() = self.status();
+        }
+        if let Some(seconds) = self.retry_after_secs {
+            response.headers_mut().entry(RETRY_AFTER).or_insert_with(|| seconds.into());
         }
         response
     }
@@ -218,7 +212,8 @@ impl Rejection {
         let status = self.status();
         let mut document = String::with_capacity(256);
         let title = status.canonical_reason().unwrap_or_default();
-        // Nothing here needs escaping but the id, which only a careless layer would have let through.
+        // Nothing here needs escaping but the id, which only a careless layer would have let through. The one control
+        // character that a header's text may have is the tab.
         let _ = write!(
             document,
             r#"{{"type":"urn:problem-type:macadam:{}","title":"{title}","status":{},"detail":"{}""#,
@@ -229,35 +224,33 @@ impl Rejection {
         if let Some(id) = context.and_then(|context| context.request_id()?.to_str().ok()) {
             document.push_str(r#","request_id":""#);
             for character in id.chars() {
-                if matches!(character, '"' | '\\') {
-                    document.push('\\');
+                match character {
+                    '"' | '\\' => document.extend(['\\', character]),
+                    '\t' => document.push_str("\\t"),
+                    _ => document.push(character),
                 }
-                document.push(character);
             }
             document.push('"');
         }
         document.push('}');
 
         let mut response = Response::new(Bytes::from(document));
-        *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        self.set_retry_after(&mut response);
         response
     }
 
     /// A trailers-only answer: the head of an empty response carries what would be the trailers.
-    fn grpc(self) -> Response<Bytes> {
+    fn grpc(self, rendered: Option<Response<Bytes>>) -> Response<Bytes> {
+        if let Some(response) = rendered.filter(|response| response.headers().contains_key(GRPC_STATUS)) {
+            return response;
+        }
         let mut response = Response::new(Bytes::new());
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert("grpc-status", u16::from(self.kind.grpc_status()).into());
+        headers.insert(GRPC_STATUS, u16::from(self.kind.grpc_status()).into());
         headers.insert("grpc-message", HeaderValue::from_static(self.kind.detail()));
         response
     }
-
-    fn set_retry_after(self, response: &mut Response<Bytes>) {
-        if let Some(seconds) = self.retry_after_secs {
-            response.headers_mut().entry(RETRY_AFTER).or_insert_with(|| seconds.into());
-        }
-    }
 }
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");

@@ -50,7 +50,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = match ready!(this.inner.poll(cx)) {
+        let response = match ready!(this.hold.polling(|| this.inner.poll(cx))) {
             Ok(response) => response,
             Err(error) => {
                 this.hold.end(End::Failed);

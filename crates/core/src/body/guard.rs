@@ -11,7 +11,7 @@ pub enum End {
     Failed,
     /// The future or the body was dropped before its end.
     Dropped,
-    /// The future or the body was dropped by a panic.
+    /// The future or the body panicked, or was dropped by a panic.
     Panicked,
 }
 
@@ -37,17 +37,18 @@ impl Guard for () {
 #[derive(Debug)]
 pub struct Hold<G: Guard> {
     guard: Option<G>,
+    panicked: bool,
 }
 
 impl<G: Guard> Hold<G> {
     /// Holds `guard`.
     pub fn new(guard: G) -> Self {
-        Self { guard: Some(guard) }
+        Self { guard: Some(guard), panicked: false }
     }
 
     /// Holds nothing.
     pub fn nothing() -> Self {
-        Self { guard: None }
+        Self { guard: None, panicked: false }
     }
 
     /// The guard, unless it has ended.
@@ -55,10 +56,21 @@ impl<G: Guard> Hold<G> {
         self.guard.as_mut()
     }
 
+    /// Polls what the guard is held for, and remembers it if that panics.
+    ///
+    /// Without this a panic that is caught further out, and so over before the guard is dropped, would pass for a
+    /// client that went away.
+    pub fn polling<T>(&mut self, poll: impl FnOnce() -> T) -> T {
+        self.panicked = true;
+        let polled = poll();
+        self.panicked = false;
+        polled
+    }
+
     /// Hands the guard on, to be held elsewhere.
     #[must_use]
     pub fn hand_on(&mut self) -> Self {
-        Self { guard: self.guard.take() }
+        Self { guard: self.guard.take(), panicked: false }
     }
 
     /// Ends the guard, unless it has ended.
@@ -77,7 +89,8 @@ impl<G: Guard> Hold<G> {
 impl<G: Guard> Drop for Hold<G> {
     fn drop(&mut self) {
         if !self.is_over() {
-            self.end(if std::thread::panicking() { End::Panicked } else { End::Dropped });
+            let panicked = self.panicked || std::thread::panicking();
+            self.end(if panicked { End::Panicked } else { End::Dropped });
         }
     }
 }

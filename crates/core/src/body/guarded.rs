@@ -48,10 +48,10 @@ impl<B: Body, G: Guard> GuardedBody<B, G> {
     }
 
     fn held(body: B, mut hold: Hold<G>) -> Self {
-        if body.is_end_stream() {
+        let unsent = body.size_hint().exact();
+        if unsent == Some(0) || body.is_end_stream() {
             hold.end(End::Finished);
         }
-        let unsent = body.size_hint().exact();
         Self { body, unsent, hold }
     }
 }
@@ -65,7 +65,7 @@ impl<B: Body, G: Guard> Body for GuardedBody<B, G> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let mut this = self.project();
-        let frame = ready!(this.body.as_mut().poll_frame(cx));
+        let frame = ready!(this.hold.polling(|| this.body.as_mut().poll_frame(cx)));
         match &frame {
             Some(Ok(frame)) => {
                 let sent = frame.data_ref().map_or(0, |data| data.remaining() as u64);

@@ -10,11 +10,11 @@
 //! finished when
 //! - it said [`is_end_stream`](http_body::Body::is_end_stream) from the start;
 //! - it handed out a frame after which `is_end_stream` holds, or trailers, or `None`;
-//! - it handed out as many bytes as its exact [`size_hint`](http_body::Body::size_hint) promised;
+//! - it handed out as many bytes as its exact [`size_hint`](http_body::Body::size_hint) promised, which may be none;
 //! - it is never sent: the request was HEAD, or a CONNECT that succeeded, or the status is 1xx, 204 or 304.
 //!
 //! Every other drop is [`End::Dropped`]: the client went away, unless whoever reads it knows of a shutdown that ran
-//! out of time; or [`End::Panicked`] while the thread unwinds.
+//! out of time; or [`End::Panicked`] after a panic in it, or while the thread unwinds.
 
 mod future;
 mod guard;

@@ -52,10 +52,20 @@ impl Clock {
     }
 
     pub(super) fn copy_deadline(&self, from: &Self) {
-        for (to, from) in
-            [(&self.own, &from.own), (&self.inherited, &from.inherited), (&self.paused, &from.paused)]
-        {
+        for (to, from) in [(&self.own, &from.own), (&self.inherited, &from.inherited)] {
             to.store(from.load(Acquire), Release);
+        }
+        // The copy waits for nobody's bytes, so a pause under way ends for it here.
+        self.paused.store(from.stood_still(), Release);
+    }
+
+    /// For how long the own deadline has stood still, with the pause under way. Reads the clock during one alone.
+    fn stood_still(&self) -> u64 {
+        // In this order a pause that ends in between is missed, which makes a deadline late; never counted twice.
+        let over = self.paused.load(Acquire);
+        match self.paused_since.load(Acquire) {
+            NEVER => over,
+            since => over.saturating_add(self.nanos(Instant::now()).saturating_sub(since)),
         }
     }
 
@@ -72,13 +82,15 @@ impl Clock {
         own.min(self.inherited.load(Acquire))
     }
 
-    fn wake_at(&self) -> u64 {
+    /// The earlier of the deadline, unless that stands still, and what was asked for, unless that is `served`.
+    fn wake_at(&self, served: u64) -> u64 {
         let deadline = if self.paused_since.load(Acquire) == NEVER {
             self.deadline()
         } else {
             self.inherited.load(Acquire)
         };
-        deadline.min(self.asked.load(Acquire))
+        let asked = self.asked.load(Acquire);
+        if asked < served { deadline } else { deadline.min(asked) }
     }
 
     fn pause(&self, now: Instant) {
@@ -136,15 +148,28 @@ impl RequestContext {
     /// Moves the service's own deadline, earlier or later, or takes it away. A caller's stays.
     pub fn set_deadline(&self, at: Option<Instant>) {
         let clock = &self.shared.clock;
-        let at = at.map_or(NEVER, |at| clock.nanos(at));
-        // Pauses that are over count for the old deadline alone: the new one is exactly where the caller said.
-        let at = if at == NEVER { at } else { at.saturating_sub(clock.paused.load(Acquire)) };
-        clock.own.store(at, Release);
+        // Pauses so far count for the old deadline alone: the new one is exactly where the caller said.
+        let own = match at.map_or(NEVER, |at| clock.nanos(at)) {
+            NEVER => NEVER,
+            at => at.saturating_sub(clock.stood_still()),
+        };
+        clock.own.store(own, Release);
+        clock.owner.wake();
+    }
+
+    /// Moves the service's own deadline to `timeout` after the arrival, pauses not counted, or takes it away. A
+    /// caller's stays.
+    pub fn set_timeout(&self, timeout: Option<Duration>) {
+        let clock = &self.shared.clock;
+        let own = timeout.and_then(|timeout| u64::try_from(timeout.as_nanos()).ok());
+        clock.own.store(own.unwrap_or(NEVER), Release);
         clock.owner.wake();
     }
 
     /// Lowers the service's own deadline to `at`, counted from the arrival without pauses, until the returned value
     /// is dropped. `None` where the deadline is no later already.
+    ///
+    /// Lowerings nest as the futures do that hold them: the last one goes back first.
     pub fn lower_deadline(&self, at: Instant) -> Option<Lowered> {
         let clock = &self.shared.clock;
         let undo = clock.lower(&clock.own, clock.nanos(at))?;
@@ -157,7 +182,8 @@ impl RequestContext {
         clock.lower(&clock.inherited, clock.nanos(at));
     }
 
-    /// Stops the service's own deadline: from now on the handler waits for the client's bytes.
+    /// Stops the service's own deadline: from now on the handler waits for the client's bytes. Whoever stops it lets
+    /// it run again, also when dropped.
     pub fn pause_deadline(&self) {
         let clock = &self.shared.clock;
         if clock.own.load(Acquire) != NEVER {
@@ -176,18 +202,19 @@ impl RequestContext {
     /// When the owner of the timer must poll next: at the deadline, unless that stands still, or earlier if an inner
     /// layer [asked](Self::ask_wake) for it.
     pub fn wake_at(&self) -> Option<Instant> {
-        self.shared.clock.instant(self.shared.clock.wake_at())
+        self.shared.clock.instant(self.shared.clock.wake_at(0))
     }
 
     /// Makes the caller the owner of the request's one timer, or `None` if it has an owner already.
     pub fn own_timer(&self) -> Option<TimerOwner> {
         let free = self.shared.clock.owned.compare_exchange(false, true, AcqRel, Relaxed).is_ok();
-        free.then(|| TimerOwner { context: self.clone() })
+        free.then(|| TimerOwner { context: self.clone(), parked: AtomicBool::new(false), served: 0 })
     }
 
     /// Asks the owner of the timer for a poll at `at`, until the returned value is dropped.
     ///
-    /// `None` where nobody owns the timer: then the caller has to arm its own.
+    /// It is given one poll, at `at` or after, by the owner's own poll: whoever asks must be polled by that, not in a
+    /// task of its own. `None` where nobody owns the timer: then the caller has to arm its own.
     pub fn ask_wake(&self, at: Instant) -> Option<WakeAsked> {
         let clock = &self.shared.clock;
         if !clock.owned.load(Acquire) {
@@ -200,10 +227,14 @@ impl RequestContext {
 
 /// The right to arm the request's one timer, given back when dropped.
 ///
-/// The owner polls what is inside it first, then [`park`](Self::park)s and arms its timer for the answer.
+/// The owner polls what is inside it first, then [`park`](Self::park)s and arms its timer for the answer. When that
+/// fires, it asks whether the deadline has passed ([`fired`](Self::fired)).
 #[derive(Debug)]
 pub struct TimerOwner {
     context: RequestContext,
+    parked: AtomicBool,
+    /// Polls that were asked for at an instant before this one have been given.
+    served: u64,
 }
 
 impl TimerOwner {
@@ -212,19 +243,40 @@ impl TimerOwner {
         &self.context
     }
 
+    /// Lowers the service's own deadline to `at`, counted from the arrival without pauses, for good. Whoever owns the
+    /// timer parks after that, so there is nobody to wake.
+    pub fn lower_deadline(&self, at: Instant) {
+        let clock = &self.context.shared.clock;
+        clock.own.fetch_min(clock.nanos(at), AcqRel);
+    }
+
     /// Registers the task, then reads when it must be polled next.
     ///
     /// In that order a deadline moved in between wakes the task; the other way round it would be slept through.
     pub fn park(&self, cx: &Context<'_>) -> Option<Instant> {
-        self.context.shared.clock.owner.register(cx.waker());
-        self.context.wake_at()
+        let clock = &self.context.shared.clock;
+        self.parked.store(true, Relaxed);
+        clock.owner.register(cx.waker());
+        clock.instant(clock.wake_at(self.served))
+    }
+
+    /// The timer that was armed for `at` has fired: whether the deadline has passed.
+    ///
+    /// Where it has not, somebody inside asked for a poll, or the deadline was moved just now. Then the owner has to be
+    /// polled once more, what is inside it first. An ask is served once, so that one that nobody takes back does not
+    /// make the timer fire for ever.
+    pub fn fired(&mut self, at: Instant) -> bool {
+        self.served = self.served.max(self.context.shared.clock.nanos(at).saturating_add(1));
+        self.context.is_expired(at)
     }
 }
 
 impl Drop for TimerOwner {
     fn drop(&mut self) {
         let clock = &self.context.shared.clock;
-        clock.owner.take();
+        if self.parked.load(Relaxed) {
+            clock.owner.take();
+        }
         clock.owned.store(false, Release);
     }
 }

@@ -23,7 +23,10 @@ pub use self::{
 };
 use crate::{
     rejection::Render,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{
+        AtomicBool, AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
 };
 
 /// What macadam's layers leave for each other in a request: one shared record, reached by cheap clones.
@@ -47,6 +50,7 @@ struct Shared {
     route: OnceLock<Route>,
     renderer: OnceLock<Arc<dyn Render>>,
     body_limit: AtomicU64,
+    body_too_large: AtomicBool,
     criticality: Fact<Criticality>,
     stage: Fact<Stage>,
     outcome: Fact<Outcome>,
@@ -64,6 +68,7 @@ impl RequestContext {
                 route: OnceLock::new(),
                 renderer: OnceLock::new(),
                 body_limit: AtomicU64::new(u64::MAX),
+                body_too_large: AtomicBool::new(false),
                 criticality: Fact::new(Criticality::Critical),
                 stage: Fact::new(Stage::Received),
                 outcome: Fact::new(Outcome::Pending),
@@ -164,6 +169,17 @@ impl RequestContext {
     /// Moves the limit on the request's body, in bytes.
     pub fn set_body_limit(&self, bytes: u64) {
         self.shared.body_limit.store(bytes, Relaxed);
+    }
+
+    /// Whether the request's body turned out to be larger than its limit.
+    pub fn is_body_too_large(&self) -> bool {
+        self.shared.body_too_large.load(Acquire)
+    }
+
+    /// Says that the request's body is larger than its limit. What the handler makes of the error that it reads then
+    /// is not for the client.
+    pub fn set_body_too_large(&self) {
+        self.shared.body_too_large.store(true, Release);
     }
 
     /// How much it would hurt to shed this request.
