@@ -1,1 +1,103 @@
-//! Health checks on a schedule, and livez, readyz and startupz that answer from a snapshot.
+//! Health checks on a schedule, and `/livez`, `/readyz` and `/startupz` that answer from what they last found.
+//!
+//! It opens no socket, knows no metrics format and brings no ready-made checks; a check is any async function.
+//!
+//! ```
+//! use std::{io, time::Duration};
+//!
+//! use http::{Request, Response};
+//! use macadam_health::{Check, Health};
+//! use tower::{Layer, ServiceExt, service_fn};
+//!
+//! async fn ping() -> Result<(), io::Error> {
+//!     Err(io::Error::other("connection refused"))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let health = Health::builder()
+//!     .check(Check::new("postgres", ping).interval(Duration::from_secs(2)))
+//!     .check(Check::new("search", async || Ok::<_, io::Error>(())).degrading())
+//!     .build()?;
+//! let schedule = health.spawn(); // the checks run until this is dropped
+//!
+//! let orders = service_fn(async |_: Request<String>| Ok::<_, io::Error>(Response::new("orders".to_owned())));
+//! let app = health.layer().layer(orders);
+//!
+//! let get = |path| Request::get(path).body(String::new());
+//! assert_eq!(app.clone().oneshot(get("/orders")?).await?.status(), 200); // passed on
+//! assert_eq!(app.clone().oneshot(get("/livez")?).await?.status(), 200);
+//! assert_eq!(app.clone().oneshot(get("/readyz")?).await?.status(), 503); // postgres
+//! assert_eq!(app.oneshot(get("/readyz?exclude=postgres")?).await?.status(), 200);
+//! # Ok(()) }
+//! ```
+//!
+//! # Probes
+//!
+//! | path | asks | and fails with |
+//! |---|---|---|
+//! | `/livez` | would a restart help? | liveness checks |
+//! | `/readyz` | should it get traffic? | the phase, startup checks, readiness checks |
+//! | `/startupz` | has it started? | a phase before serving, startup checks |
+//! | `/{probe}/{check}` | one check of that probe | that check alone, degrading or not |
+//!
+//! `?verbose` lists the checks of a probe that passes; one that fails always lists them. `?exclude=a&exclude=b`
+//! leaves checks out. The checks `ping` (the process answers) and, where a phase is given, `starting` and `shutdown`
+//! are always there: readiness fails until the phase is serving and from the lame duck on. Liveness never depends
+//! on the phase.
+//!
+//! # Checks
+//!
+//! A probe reads what the checks last found and never runs one, so a thousand probes a second cost the database
+//! nothing. Each check runs in a task of its own, and never twice at a time. A run that returns an error, hangs or
+//! panics is reported as the error's text, `timeout` or `panicked`. Before its first result a readiness or startup
+//! check fails as `pending` and a liveness check passes. A startup check that has passed is not run again.
+//!
+//! # Clocks
+//!
+//! - A check's *timeout* runs from the start of a run to its result. It cannot cut a run that blocks its thread.
+//! - A check's *interval* runs from the end of a run to the start of the next. The first run starts with the schedule.
+//!
+//! # Answers
+//!
+//! | condition | status | body |
+//! |---|---|---|
+//! | the probe passes | 200 | `ok`, or with `?verbose` a line a check |
+//! | the probe fails | 503 | a line a check |
+//! | no such check in this probe | 404 | `not found` |
+//! | neither GET nor HEAD | 405, with `Allow` | a sentence |
+//!
+//! All are plain text with `Cache-Control: no-store`. A reason is `reason withheld` unless the layer or the service
+//! was told to give [details](HealthLayer::details).
+//!
+//! # Ordering
+//!
+//! The layer belongs outside everything else: a probe must not be shed, timed out, drained or traced, and none of
+//! its answers is a [`Rejection`](macadam_core::Rejection). A request that is not a probe costs three comparisons of
+//! its path and no allocation.
+//!
+//! # Differences from Kubernetes' own servers
+//!
+//! The text is that of `k8s.io/apiserver`, to the byte, but: failure is 503 and not 500; a check that degrades has a
+//! line `[+]name degraded: …`; a single check that fails answers with its line and not with `internal server error`;
+//! checks run on a schedule and not inside the probe; excluded names are not percent-decoded, since a check's name
+//! never needs it.
+
+mod answer;
+mod check;
+mod error;
+mod health;
+mod layer;
+mod probe;
+mod reason;
+mod schedule;
+mod service;
+
+pub use self::{
+    check::Check,
+    error::ConfigError,
+    health::{Health, HealthBuilder},
+    layer::{HealthLayer, Probed, ResponseFuture},
+    schedule::Schedule,
+    service::{HealthService, ProbeBody},
+};

@@ -1,0 +1,9 @@
+//! What every layer of macadam has to keep.
+
+use macadam_health::Health;
+
+#[tokio::test(start_paused = true)]
+async fn the_layer_keeps_the_contract() {
+    let health = Health::builder().build().unwrap();
+    macadam_test::contract::check(health.layer()).await;
+}

@@ -1,0 +1,286 @@
+//! When checks run, and how a run may end.
+
+mod ask;
+
+use std::{
+    convert::Infallible,
+    future::pending,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use http::Method;
+use macadam_core::Gauges;
+use macadam_health::{Check, Health};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use self::ask::{ask, ask_with};
+
+const TICK: Duration = Duration::from_millis(1);
+
+fn only(check: Check) -> Health {
+    Health::builder().check(check).build().expect("one check, without a mistake")
+}
+
+async fn found(health: &Health) -> String {
+    ask(health, "/readyz/it").await.1
+}
+
+/// A check that writes down when it runs, and runs for `takes`.
+fn recorder(takes: Duration) -> (Check, Arc<Mutex<Vec<Duration>>>) {
+    let start = Instant::now();
+    let runs = Arc::new(Mutex::new(Vec::new()));
+    let record = Arc::clone(&runs);
+    let check = Check::new("it", move || {
+        record.lock().expect("nobody panics under it").push(start.elapsed());
+        async move {
+            sleep(takes).await;
+            Ok::<_, Infallible>(())
+        }
+    });
+    (check, runs)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_interval_runs_from_the_end_of_a_run_to_the_start_of_the_next() {
+    let (check, runs) = recorder(Duration::from_millis(300));
+    let _schedule = only(check.interval(Duration::from_secs(2))).spawn();
+    sleep(Duration::from_secs(7)).await;
+    assert_eq!(*runs.lock().unwrap(), [0, 2300, 4600, 6900].map(Duration::from_millis));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_runs_every_5_s_by_default() {
+    let (check, runs) = recorder(Duration::ZERO);
+    let _schedule = only(check).spawn();
+    sleep(Duration::from_secs(11)).await;
+    let runs = runs.lock().unwrap();
+    assert_eq!(runs.len(), 3);
+    // A sleep of no time is a tick of tokio's clock.
+    assert!(runs[1] >= Duration::from_secs(5) && runs[1] <= Duration::from_secs(5) + 2 * TICK, "{runs:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_fails_as_pending_until_its_first_result() {
+    let (check, _) = recorder(Duration::from_millis(500));
+    let health = only(check);
+    assert_eq!(found(&health).await, "[-]it failed: pending\n");
+    let _schedule = health.spawn();
+    sleep(Duration::from_millis(499)).await;
+    assert_eq!(found(&health).await, "[-]it failed: pending\n");
+    sleep(2 * TICK).await;
+    assert_eq!(found(&health).await, "ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_liveness_check_passes_until_it_has_failed() {
+    let health = only(Check::new("it", async || Err("deadlock")).liveness());
+    assert_eq!(ask(&health, "/livez").await, (200, "ok".into()));
+    let _schedule = health.spawn();
+    sleep(TICK).await;
+    assert_eq!(ask(&health, "/livez").await.0, 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_startup_check_that_has_passed_is_never_run_again() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&runs);
+    let warm = move || {
+        let run = count.fetch_add(1, SeqCst) + 1;
+        async move { if run == 3 { Ok(()) } else { Err("cold") } }
+    };
+    let health = only(Check::new("it", warm).startup().interval(Duration::from_secs(1)));
+    let _schedule = health.spawn();
+    sleep(Duration::from_millis(1900)).await;
+    assert_eq!(ask(&health, "/startupz").await.0, 503);
+    assert!(!health.is_ready());
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(runs.load(SeqCst), 3);
+    assert_eq!(ask(&health, "/startupz").await.0, 200);
+    assert!(health.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_hangs_is_dropped_at_its_timeout() {
+    struct Dropped(Arc<AtomicBool>);
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.store(true, SeqCst);
+        }
+    }
+    let dropped = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&dropped);
+    let hang = move || {
+        let held = Dropped(Arc::clone(&flag));
+        async move {
+            let _held = held;
+            pending::<Result<(), Infallible>>().await
+        }
+    };
+    let health = only(Check::new("it", hang).timeout(Duration::from_millis(250)));
+    let _schedule = health.spawn();
+    sleep(Duration::from_millis(249)).await;
+    assert!(!dropped.load(SeqCst));
+    assert_eq!(found(&health).await, "[-]it failed: pending\n");
+    sleep(2 * TICK).await;
+    assert!(dropped.load(SeqCst));
+    assert_eq!(found(&health).await, "[-]it failed: timeout\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_given_1_s_by_default() {
+    let health = only(Check::new("it", pending::<Result<(), Infallible>>));
+    let _schedule = health.spawn();
+    sleep(Duration::from_millis(999)).await;
+    assert_eq!(found(&health).await, "[-]it failed: pending\n");
+    sleep(2 * TICK).await;
+    assert_eq!(found(&health).await, "[-]it failed: timeout\n");
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_reported_and_the_check_runs_again() {
+    type Panics = fn(usize) -> std::pin::Pin<Box<dyn Future<Output = Result<(), &'static str>> + Send>>;
+    let when_called: Panics = |run| {
+        assert_ne!(run, 0, "the first run panics");
+        Box::pin(async { Ok(()) })
+    };
+    let when_polled: Panics = |run| {
+        Box::pin(async move {
+            assert_ne!(run, 0, "the first run panics");
+            Ok(())
+        })
+    };
+    let when_dropped: Panics = |run| {
+        Box::pin(async move {
+            if run == 0 {
+                let _bomb = Bomb;
+                pending::<()>().await;
+            }
+            Ok(())
+        })
+    };
+    for panics in [when_called, when_polled, when_dropped] {
+        let runs = AtomicUsize::new(0);
+        let health = only(Check::new("it", move || panics(runs.fetch_add(1, SeqCst))));
+        let _schedule = health.spawn();
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(found(&health).await, "[-]it failed: panicked\n");
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(found(&health).await, "ok");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_reported_and_checks_do_not_wait_for_each_other() {
+    let health = Health::builder()
+        .check(Check::new("hangs", pending::<Result<(), Infallible>>))
+        .check(Check::new("it", async || Err(std::io::Error::other("connection refused"))))
+        .build()
+        .unwrap();
+    let _schedule = health.spawn();
+    sleep(TICK).await;
+    assert_eq!(found(&health).await, "[-]it failed: connection refused\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_never_runs_twice_at_a_time() {
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let runs = Arc::new(AtomicUsize::new(0));
+    let watch = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&runs));
+    let check = Check::new("it", move || {
+        let (running, most, runs) = watch.clone();
+        async move {
+            most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+            sleep(Duration::from_millis(700)).await;
+            running.fetch_sub(1, SeqCst);
+            runs.fetch_add(1, SeqCst);
+            Ok::<_, Infallible>(())
+        }
+    });
+    let health = only(check.interval(TICK));
+    let first = health.spawn();
+    let _second = health.spawn();
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(most.load(SeqCst), 1);
+    assert_eq!(runs.load(SeqCst), 14);
+
+    // The second stood by, and takes over.
+    drop(first);
+    sleep(Duration::from_millis(750)).await;
+    assert_eq!(runs.load(SeqCst), 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_runs_once_the_schedule_is_dropped() {
+    let (check, runs) = recorder(Duration::from_millis(100));
+    let health = only(check);
+    let schedule = health.spawn();
+    sleep(Duration::from_millis(50)).await;
+    drop(schedule);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(runs.lock().unwrap().len(), 1);
+    assert_eq!(found(&health).await, "[-]it failed: pending\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_probes_run_no_check() {
+    let (check, runs) = recorder(Duration::ZERO);
+    let health = only(check);
+    for _ in 0..1_000 {
+        ask_with(health.service(), Method::GET, "/readyz?verbose").await;
+    }
+    assert!(runs.lock().unwrap().is_empty());
+
+    let end = Instant::now() + Duration::from_secs(12);
+    let _schedule = health.spawn();
+    while Instant::now() < end {
+        ask_with(health.service(), Method::GET, "/readyz").await;
+        sleep_until(end.min(Instant::now() + Duration::from_millis(12))).await;
+    }
+    assert_eq!(runs.lock().unwrap().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn gauges_say_which_check_is_up_and_whether_the_process_is_ready() {
+    let gauges = |health: &Health| {
+        let mut all = Vec::new();
+        health
+            .read(&mut |reading| all.push(format!("{}{:?} {}", reading.name, reading.labels, reading.value)));
+        all
+    };
+    let health = Health::builder()
+        .check(Check::new("good", async || Ok::<_, Infallible>(())))
+        .check(Check::new("bad", async || Err("no")).degrading())
+        .build()
+        .unwrap();
+    assert_eq!(
+        gauges(&health),
+        [
+            r#"macadam_health_check_up[("check", "good")] 0"#,
+            r#"macadam_health_check_up[("check", "bad")] 0"#,
+            "macadam_health_ready[] 0"
+        ]
+    );
+    let _schedule = health.spawn();
+    sleep(TICK).await;
+    assert_eq!(
+        gauges(&health),
+        [
+            r#"macadam_health_check_up[("check", "good")] 1"#,
+            r#"macadam_health_check_up[("check", "bad")] 0"#,
+            "macadam_health_ready[] 1"
+        ]
+    );
+}
