@@ -1,0 +1,78 @@
+//! Who makes new ids.
+
+mod format;
+mod source;
+mod ticks;
+
+use crate::id::RequestId;
+
+/// Makes new request ids.
+///
+/// Any `Fn() -> Option<RequestId>` is a generator. It is called on the request's path: it should neither block nor
+/// take a lock that every thread wants.
+///
+/// ```
+/// use macadam_request_id::{RequestId, RequestIdLayer};
+///
+/// let layer = RequestIdLayer::edge().generator(|| RequestId::try_from("only-one-request-please").ok());
+/// ```
+pub trait Generate: Send + Sync + 'static {
+    /// A new id, or `None` to have [`Uuid7`] make it.
+    fn generate(&self) -> Option<RequestId>;
+}
+
+impl<F> Generate for F
+where
+    F: Fn() -> Option<RequestId> + Send + Sync + 'static,
+{
+    fn generate(&self) -> Option<RequestId> {
+        self()
+    }
+}
+
+/// A UUID of version 7 ([RFC 9562]), `01938f3c-6c5b-7a42-b0e1-5f0c9d1e2a37`: sorts by time, and every tool knows it.
+///
+/// 48 bits of Unix time in milliseconds, a counter of 12 bits, 62 random bits. Ids of one thread increase strictly,
+/// also when the clock is set back. The right-most 7 bytes are random, as [W3C Trace Context Level 2] asks of a
+/// trace id.
+///
+/// [RFC 9562]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+/// [W3C Trace Context Level 2]: https://www.w3.org/TR/trace-context-2/#random-trace-id-flag
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Uuid7;
+
+/// A [ULID], `01JDG2QK2V7M5C8X4WQ0ZT6RHB`: as sortable as [`Uuid7`] in 26 characters.
+///
+/// 48 bits of Unix time in milliseconds, a counter of 12 bits, 68 random bits. Ids of one thread increase strictly,
+/// also when the clock is set back.
+///
+/// [ULID]: https://github.com/ulid/spec
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ulid;
+
+/// 128 random bits as 32 hexadecimal digits, the form of nginx's `$request_id` and of a W3C trace id.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hex32;
+
+impl Generate for Uuid7 {
+    fn generate(&self) -> Option<RequestId> {
+        Some(uuid7())
+    }
+}
+
+impl Generate for Ulid {
+    fn generate(&self) -> Option<RequestId> {
+        Some(source::make(|tick, random| format::ulid(format::ulid_bits(tick, random))))
+    }
+}
+
+impl Generate for Hex32 {
+    fn generate(&self) -> Option<RequestId> {
+        Some(source::make(|_, random| format::hex32(random)))
+    }
+}
+
+/// The default, also where another generator has none to give.
+pub(crate) fn uuid7() -> RequestId {
+    source::make(|tick, random| format::uuid7(format::uuid7_bits(tick, random)))
+}

@@ -1,0 +1,103 @@
+//! How often a sender's id was not kept, and why.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+};
+
+use macadam_core::{Gauges, Reading};
+
+/// Why a request got a new id although its sender may bring one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Replaced {
+    /// It brought none.
+    Missing,
+    /// It brought a header without a value.
+    Empty,
+    /// It brought more than 128 bytes.
+    TooLong,
+    /// It brought a byte outside `[A-Za-z0-9._:@/+=-]`.
+    Charset,
+    /// It brought more than one header.
+    Duplicate,
+}
+
+impl Replaced {
+    /// The word for it in labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::Charset => "charset",
+            Self::Duplicate => "duplicate",
+        }
+    }
+
+    const ALL: [Self; 5] = [Self::Missing, Self::Empty, Self::TooLong, Self::Charset, Self::Duplicate];
+}
+
+/// Reads how often a sender's id was replaced. Cheap to clone; made by
+/// [`RequestIdLayer::pair`](crate::RequestIdLayer::pair).
+///
+/// As [`Gauges`] it is `macadam_request_id_replaced_total` by `reason`.
+#[derive(Clone)]
+pub struct RequestIdHandle {
+    shards: Arc<[Shard]>,
+}
+
+/// All reasons of some threads.
+///
+/// A service whose clients send no ids counts `missing` at every request. One counter for all threads would have
+/// them wait for its cache line, so each has its own: two lines, since processors fetch them in pairs.
+#[derive(Default)]
+#[repr(align(128))]
+struct Shard([AtomicU64; Replaced::ALL.len()]);
+
+impl RequestIdHandle {
+    pub(crate) fn new() -> Self {
+        let threads = thread::available_parallelism().map_or(4, usize::from);
+        Self { shards: (0..threads.next_power_of_two()).map(|_| Shard::default()).collect() }
+    }
+
+    pub(crate) fn count(&self, reason: Replaced) {
+        let shard = &self.shards[index_of_this_thread() % self.shards.len()];
+        shard.0[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    /// How many requests got a new id for this reason.
+    pub fn replaced(&self, reason: Replaced) -> u64 {
+        self.shards.iter().map(|shard| shard.0[reason as usize].load(Relaxed)).sum()
+    }
+}
+
+impl Gauges for RequestIdHandle {
+    fn read(&self, out: &mut dyn FnMut(Reading<'_>)) {
+        for reason in Replaced::ALL {
+            out(Reading {
+                name: "macadam_request_id_replaced_total",
+                labels: &[("reason", reason.as_str())],
+                value: self.replaced(reason) as f64,
+            });
+        }
+    }
+}
+
+impl fmt::Debug for RequestIdHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(Replaced::ALL.map(|reason| (reason.as_str(), self.replaced(reason)))).finish()
+    }
+}
+
+/// Threads are numbered in the order in which each first asks.
+fn index_of_this_thread() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static INDEX: usize = NEXT.fetch_add(1, Relaxed));
+    // A request may be answered while its thread is torn down.
+    INDEX.try_with(|index| *index).unwrap_or(0)
+}

@@ -1,0 +1,87 @@
+//! What an id costs, beyond the context that it is left in.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    pin::pin,
+    task::{Context, Waker},
+};
+
+use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
+use macadam_core::RequestContext;
+use macadam_request_id::{Generate, Hex32, RequestIdLayer, Ulid, Uuid7};
+use macadam_test::allocations;
+use tower::{Layer, Service, service_fn};
+
+const REQUESTS: u64 = 10_000;
+
+/// Ready at once, with headers as a real response has them, or none.
+fn service(headers: bool) -> impl Service<Request<()>, Response = Response<()>, Future: Send> + Clone {
+    service_fn(move |_| -> Ready<Result<_, Infallible>> {
+        let mut response = Response::new(());
+        if headers {
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        }
+        ready(Ok(response))
+    })
+}
+
+/// How many allocations so many requests make, the contexts' included.
+fn counted(mut service: impl Service<Request<()>>, head: &[(&'static str, &'static str)]) -> u64 {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut pass = || {
+        let mut request = Request::new(());
+        for &(name, value) in head {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        RequestContext::of(&mut request);
+        assert!(service.poll_ready(&mut cx).is_ready());
+        let future = pin!(service.call(request));
+        assert!(future.poll(&mut cx).is_ready());
+    };
+    // The thread's first id seeds its generator.
+    pass();
+    allocations(|| (0..REQUESTS).for_each(|_| pass()))
+}
+
+#[test]
+fn a_generated_id_costs_no_allocation() {
+    let head = [("host", "example.test")];
+    let bare = counted(service(true), &head);
+    for layer in [
+        RequestIdLayer::edge(),
+        RequestIdLayer::internal(),
+        RequestIdLayer::edge().generator(Ulid),
+        RequestIdLayer::edge().generator(Hex32),
+    ] {
+        let with_ids = counted(layer.layer(service(true)), &head);
+        assert_eq!(with_ids - bare, 0, "for {REQUESTS} requests whose ids are not kept");
+    }
+}
+
+#[test]
+fn a_kept_id_costs_no_allocation() {
+    let head = [("host", "example.test"), ("x-request-id", "theirs")];
+    let bare = counted(service(true), &head);
+    let with_ids = counted(RequestIdLayer::internal().layer(service(true)), &head);
+    assert_eq!(with_ids - bare, 0);
+}
+
+#[test]
+fn the_first_header_of_a_request_or_response_costs_what_a_header_map_costs() {
+    let bare = counted(service(false), &[]);
+    let with_ids = counted(RequestIdLayer::edge().layer(service(false)), &[]);
+    assert_eq!(
+        with_ids - bare,
+        4 * REQUESTS,
+        "two maps, each with a table of its entries and one of its hashes"
+    );
+}
+
+#[test]
+fn ids_that_are_all_kept_cost_less_than_a_fiftieth_of_an_allocation_each() {
+    let mut kept = Vec::with_capacity(REQUESTS as usize);
+    let count = allocations(|| kept.extend((0..REQUESTS).map(|_| Uuid7.generate())));
+    assert_eq!(kept.len() as u64, REQUESTS);
+    assert!(count < REQUESTS / 50, "{count} allocations for {REQUESTS} ids");
+}
