@@ -1,0 +1,47 @@
+//! The service: who watches over a request's deadline is decided when it is called.
+
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use macadam_core::{RequestContext, ResponseBody, Wire};
+use tower_service::Service;
+
+use crate::{future::ResponseFuture, layer::TimeoutLayer, watch::Watch};
+
+/// What a [`TimeoutLayer`] makes of a service.
+#[derive(Clone, Debug)]
+pub struct TimeoutService<S> {
+    inner: S,
+    layer: TimeoutLayer,
+}
+
+impl<S> TimeoutService<S> {
+    pub(crate) fn new(inner: S, layer: TimeoutLayer) -> Self {
+        Self { inner, layer }
+    }
+}
+
+impl<S, B, ResBody> Service<Request<B>> for TimeoutService<S>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let timeout = self.layer.timeout;
+        if self.layer.exposed {
+            RequestContext::of(&mut request);
+        }
+        let (watch, late) = match RequestContext::get(&request) {
+            Some(context) => Watch::within(context, timeout),
+            None => Watch::alone(Wire::of(&request), timeout),
+        };
+        ResponseFuture::start(watch, late, self.layer.extras.clone(), || self.inner.call(request))
+    }
+}

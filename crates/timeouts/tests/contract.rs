@@ -1,0 +1,32 @@
+//! What every layer has to keep.
+
+use std::time::Duration;
+
+use macadam_test::contract;
+use macadam_timeouts::{RouteTimeoutLayer, TimeoutLayer};
+
+const LIMIT: Duration = Duration::from_secs(3);
+
+#[tokio::test(start_paused = true)]
+async fn the_layer_keeps_the_contract() {
+    contract::check(TimeoutLayer::new(LIMIT)).await;
+    contract::check(TimeoutLayer::new(LIMIT).expose()).await;
+    contract::check(TimeoutLayer::new(LIMIT).pair().0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_routes_layer_keeps_the_contract() {
+    contract::check(RouteTimeoutLayer::new(LIMIT)).await;
+    contract::check(RouteTimeoutLayer::disabled()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn layers_around_each_other_keep_the_contract() {
+    for outer in [TimeoutLayer::new(LIMIT), TimeoutLayer::new(LIMIT).expose()] {
+        let inner = tower::ServiceBuilder::new()
+            .layer(outer)
+            .layer(TimeoutLayer::new(LIMIT / 2))
+            .layer(RouteTimeoutLayer::new(2 * LIMIT));
+        contract::check(inner).await;
+    }
+}
