@@ -1,0 +1,124 @@
+//! The future of a request at the gate: through, waiting or refused.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use macadam_core::{GuardedBody, GuardedFuture, RequestContext, ResponseBody, Stage, Wire};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::{
+    permit::{Permit, Ticket},
+    policy::Policy,
+    refusal::{Head, Reason, Refusal},
+    waiting::{Verdict, Waiting},
+};
+
+pin_project! {
+    /// Response future of [`LoadShed`](crate::LoadShed).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it gives back its slot, or its place in the queue, at once.
+    ///
+    /// # Panics
+    ///
+    /// If it has to wait outside a tokio runtime with a timer, and no outer layer owns the request's timer.
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        Admitted { #[pin] future: GuardedFuture<S::Future, Permit> },
+        // Boxed, since it carries a request, a service and a timer: what is admitted at once should not be as large.
+        Waiting { waiting: Pin<Box<Waiting<S, B>>> },
+        Refused { refusal: Option<Refusal> },
+    }
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    pub(crate) fn admitted(service: &mut S, request: Request<B>, permit: Permit) -> Self {
+        let wire = match RequestContext::get(&request) {
+            Some(context) => {
+                context.set_stage(Stage::Handling);
+                context.wire().clone()
+            }
+            None => Wire::of(&request),
+        };
+        let future = GuardedFuture::new(service.call(request), wire, permit);
+        Self { state: State::Admitted { future } }
+    }
+
+    pub(crate) fn waiting(readied: S, request: Request<B>, ticket: Ticket, policy: Arc<Policy>) -> Self {
+        let waiting = Box::pin(Waiting::new(readied, request, ticket, policy));
+        Self { state: State::Waiting { waiting } }
+    }
+
+    pub(crate) fn refused(request: &Request<B>, policy: Arc<Policy>) -> Self {
+        let refusal = Refusal::new(Reason::QueueFull, Head::of(request), policy);
+        Self { state: State::Refused { refusal: Some(refusal) } }
+    }
+}
+
+impl<S, B, R> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Body,
+{
+    type Output = Result<Response<ResponseBody<GuardedBody<R, Permit>>>, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let mut state = self.as_mut().project().state;
+            let verdict = match state.as_mut().project() {
+                StateProj::Admitted { future } => {
+                    let response = ready!(future.poll(cx))?;
+                    return Poll::Ready(Ok(response.map(ResponseBody::service)));
+                }
+                StateProj::Waiting { waiting } => ready!(waiting.as_mut().poll(cx)),
+                StateProj::Refused { refusal } => {
+                    Verdict::Refused(refusal.take().expect("a future is not polled after it was ready"))
+                }
+            };
+            match verdict {
+                Verdict::Admitted { mut service, request, permit } => {
+                    state.set(Self::admitted(&mut service, request, permit).state);
+                }
+                Verdict::Refused(refusal) => return Poll::Ready(Ok(refusal.into_response())),
+            }
+        }
+    }
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Admitted { .. } => "admitted",
+            State::Waiting { .. } => "waiting",
+            State::Refused { .. } => "refused",
+        };
+        f.debug_struct("ResponseFuture").field("state", &state).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,76 @@
+//! The service: decides in `call`, on the figures of that instant.
+
+use std::{
+    fmt, mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use macadam_core::{GuardedBody, ResponseBody};
+use tower_service::Service;
+
+use crate::{
+    future::ResponseFuture,
+    permit::{Admission, Permit},
+    policy::{Mode, Policy},
+};
+
+/// Puts the gate of a [`LoadShedLayer`](crate::LoadShedLayer) in front of a service.
+#[derive(Clone)]
+pub struct LoadShed<S> {
+    inner: S,
+    policy: Arc<Policy>,
+}
+
+impl<S> LoadShed<S> {
+    pub(crate) fn new(inner: S, policy: Arc<Policy>) -> Self {
+        Self { inner, policy }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for LoadShed<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    R: Body,
+{
+    type Response = Response<ResponseBody<GuardedBody<R, Permit>>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B>;
+
+    // A service that is not ready says nothing about load: it may wait for a lock, or for its turn on the executor.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if self.policy.mode == Mode::Off {
+            return ResponseFuture::admitted(&mut self.inner, request, Permit::nothing());
+        }
+        let (exempt, request) = self.policy.exempts(request);
+        let admission = if exempt {
+            Admission::Admitted(Permit::nothing())
+        } else if self.policy.mode == Mode::DryRun {
+            Admission::Admitted(self.policy.rehearse(&request))
+        } else {
+            Admission::ask(&self.policy.gate, self.policy.queue)
+        };
+        match admission {
+            Admission::Admitted(permit) => ResponseFuture::admitted(&mut self.inner, request, permit),
+            Admission::Waiting(ticket) => {
+                // The instance that is ready goes with the request; its clone has to become ready again.
+                let clone = self.inner.clone();
+                let readied = mem::replace(&mut self.inner, clone);
+                ResponseFuture::waiting(readied, request, ticket, Arc::clone(&self.policy))
+            }
+            Admission::Full => ResponseFuture::refused(&request, Arc::clone(&self.policy)),
+        }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for LoadShed<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoadShed").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,73 @@
+//! What the gate lets pass though it is full.
+
+use crate::stand::{Stand, due_in, limit};
+use macadam_core::{Gauges, Outcome};
+use macadam_load_shed::{LoadShedHandle, LoadShedLayer, Mode};
+use tokio::time::Duration;
+
+/// Refused for a full queue, refused for the deadline.
+fn shed(gate: &LoadShedHandle) -> (f64, f64) {
+    let mut shed = Vec::new();
+    gate.read(&mut |reading| {
+        if reading.name == "macadam_load_shed_shed_total" {
+            shed.push(reading.value);
+        }
+    });
+    (shed[0], shed[1])
+}
+
+/// Sends as many requests, of which none is answered, and says how many reach the service.
+async fn flood(layer: LoadShedLayer, requests: usize) -> (Stand, usize) {
+    let stand = Stand::new(layer);
+    for _ in 0..requests {
+        stand.get("/").await;
+    }
+    let calls = stand.script.calls();
+    (stand, calls)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_refuses_and_delays_nothing_and_counts_what_it_would_refuse() {
+    let (enforced, calls) = flood(limit(2).queue(3), 10).await;
+    assert_eq!((calls, enforced.figures(), shed(&enforced.gate)), (2, (2, 3), (5.0, 0.0)));
+
+    let (dry, calls) = flood(limit(2).queue(3).mode(Mode::DryRun), 10).await;
+    assert_eq!((calls, dry.figures(), shed(&dry.gate)), (10, (5, 0), (5.0, 0.0)));
+
+    // All of them come to their end, and nothing is given back that was not taken.
+    while let Some(call) = dry.script.try_next_call() {
+        call.ok();
+    }
+    crate::stand::turn().await;
+    assert_eq!(dry.figures(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_counts_who_would_wait_past_the_deadline() {
+    let (stand, _) = flood(limit(1).mode(Mode::DryRun), 1).await;
+    let (request, context) = due_in(Duration::ZERO);
+    stand.send(request).await;
+    assert_eq!(stand.script.calls(), 2);
+    assert_eq!(shed(&stand.gate), (0.0, 1.0));
+    assert_eq!(context.outcome(), Outcome::Pending, "nobody was refused");
+    assert_eq!(stand.figures(), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_is_off_admits_and_counts_nothing() {
+    let (stand, calls) = flood(limit(1).queue(0).mode(Mode::Off), 10).await;
+    assert_eq!((calls, stand.figures(), shed(&stand.gate)), (10, (0, 0), (0.0, 0.0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_exempt_take_no_slot_and_are_not_refused() {
+    let layer = limit(1).queue(0).exempt(|head| head.uri.path() == "/livez");
+    let stand = Stand::new(layer);
+    stand.get("/livez").await;
+    assert_eq!(stand.figures(), (0, 0));
+    stand.get("/runs").await;
+    stand.get("/livez").await;
+    assert_eq!(stand.script.calls(), 3);
+    assert_eq!(stand.get("/refused").await.await.unwrap().unwrap().status(), 503);
+    assert_eq!((stand.figures(), shed(&stand.gate)), ((1, 0), (1.0, 0.0)));
+}

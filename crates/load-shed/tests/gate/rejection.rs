@@ -1,0 +1,116 @@
+//! What the refused are told.
+
+use std::collections::BTreeSet;
+
+use crate::stand::{Stand, due_in, limit};
+use bytes::Bytes;
+use http::{Request, Response, header::CONTENT_TYPE};
+use http_body_util::BodyExt;
+use macadam_core::{Gauges, Outcome, Rejection, RequestContext, Wire};
+use macadam_load_shed::{LoadShedHandle, LoadShedLayer};
+use tokio::time::Duration;
+
+/// A gate that has no room any more.
+async fn full(layer: LoadShedLayer) -> Stand {
+    let stand = Stand::new(layer.queue(0));
+    for _ in 0..stand.gate.limit() {
+        stand.get("/").await;
+    }
+    stand
+}
+
+fn readings(gate: &LoadShedHandle) -> Vec<(String, f64)> {
+    let mut readings = Vec::new();
+    gate.read(&mut |reading| {
+        let labels: String = reading.labels.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+        readings.push((format!("{}{labels}", reading.name), reading.value));
+    });
+    readings
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_refused_get_a_problem_with_their_id_and_an_outcome() {
+    let stand = full(limit(1)).await;
+    let (request, context) = due_in(Duration::from_secs(3));
+    context.set_request_id("id-7".parse().unwrap());
+    let refused = stand.send(request).await.await.unwrap().unwrap();
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()[CONTENT_TYPE], "application/problem+json");
+    assert_eq!(context.outcome(), Outcome::Shed);
+    let problem = refused.into_body().collect().await.unwrap().to_bytes();
+    let problem = std::str::from_utf8(&problem).unwrap();
+    assert!(problem.contains(r#""type":"urn:problem-type:macadam:overloaded""#), "{problem}");
+    assert!(problem.contains(r#""request_id":"id-7""#), "{problem}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_whole_seconds_scattered_over_the_range() {
+    for (layer, expected) in
+        [(limit(1), vec![1, 2, 3]), (limit(1).retry_after(5..=6).unwrap(), vec![5, 6]), {
+            (limit(1).retry_after(9..=9).unwrap(), vec![9])
+        }]
+    {
+        let stand = full(layer).await;
+        let mut seen = BTreeSet::new();
+        for _ in 0..200 {
+            let refused = stand.get("/").await.await.unwrap().unwrap();
+            seen.insert(refused.headers()["retry-after"].to_str().unwrap().parse::<u32>().unwrap());
+        }
+        assert_eq!(Vec::from_iter(seen), expected);
+    }
+    let everything = limit(1).retry_after(0..=u32::MAX).unwrap();
+    full(everything).await.get("/").await.await.unwrap().unwrap();
+}
+
+#[test]
+fn a_range_with_no_number_in_it_is_refused_with_the_cure() {
+    #[expect(clippy::reversed_empty_ranges, reason = "that is the mistake")]
+    let error = limit(1).retry_after(5..=1).unwrap_err().to_string();
+    assert!(error.contains("from 5 to 1") && error.contains("smaller one first"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grpc_client_gets_a_grpc_status() {
+    let stand = full(limit(1)).await;
+    let request = || Request::post("/a.B/C").header(CONTENT_TYPE, "application/grpc+proto").body(()).unwrap();
+    let overloaded = stand.send(request()).await.await.unwrap().unwrap();
+    assert_eq!(overloaded.status(), 200);
+    assert_eq!(overloaded.headers()["grpc-status"], "14");
+
+    let stand = Stand::new(limit(1).max_wait(Duration::ZERO));
+    stand.get("/").await;
+    let late = stand.send(request()).await.await.unwrap().unwrap();
+    assert_eq!(late.headers()["grpc-status"], "4");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_form_is_the_layers_own_if_it_has_one() {
+    let render = |refusal: &Rejection, _: &Wire, _: Option<&RequestContext>| {
+        Response::new(Bytes::from_static(refusal.kind().as_str().as_bytes()))
+    };
+    let stand = full(limit(1).on_rejection(render)).await;
+    let refused = stand.get("/").await.await.unwrap().unwrap();
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(refused.into_body().collect().await.unwrap().to_bytes(), "overloaded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gauges_read_the_gate_and_count_the_refused_by_reason() {
+    let stand = Stand::new(limit(2).queue(1).max_wait(Duration::from_millis(10)));
+    for _ in 0..5 {
+        stand.get("/").await;
+    }
+    let read = readings(&stand.gate);
+    let expected = [
+        ("macadam_load_shed_in_flight", 2.0),
+        ("macadam_load_shed_limit", 2.0),
+        ("macadam_load_shed_queued", 1.0),
+        ("macadam_load_shed_shed_total reason=queue-full", 2.0),
+        ("macadam_load_shed_shed_total reason=deadline", 0.0),
+    ];
+    assert_eq!(read, expected.map(|(name, value)| (name.to_owned(), value)));
+    crate::stand::pass(Duration::from_millis(10)).await;
+    let read = readings(&stand.gate);
+    assert_eq!((read[2].1, read[3].1, read[4].1), (0.0, 2.0, 1.0));
+}

@@ -1,0 +1,235 @@
+//! Every interleaving of the gate's own files, as they are.
+//!
+//! `RUSTFLAGS="--cfg macadam_loom" CARGO_TARGET_DIR=target/loom cargo test --release -p macadam-load-shed --test loom`
+#![cfg(macadam_loom)]
+#![expect(dead_code, reason = "the models do not use all of the gate")]
+#![expect(unreachable_pub, reason = "the permit is public in the crate whose file it is")]
+
+#[path = "../src/gate.rs"]
+mod gate;
+#[path = "../src/permit.rs"]
+mod permit;
+#[path = "../src/queue.rs"]
+mod queue;
+#[path = "../src/sync.rs"]
+mod sync;
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use loom::{
+    future::block_on,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
+    thread,
+};
+
+use crate::{
+    gate::Gate,
+    permit::{Admission, Permit, Ticket},
+};
+
+/// Waits until admitted. loom calls it a deadlock, and fails, if the wake-up is lost.
+fn admitted(admission: Admission) -> Permit {
+    match admission {
+        Admission::Admitted(permit) => permit,
+        Admission::Waiting(ticket) => block_on(ticket),
+        Admission::Full => panic!("there is a place for everybody in these queues"),
+    }
+}
+
+fn waiting(admission: Admission) -> Ticket {
+    match admission {
+        Admission::Waiting(ticket) => ticket,
+        _ => panic!("no slot is free"),
+    }
+}
+
+fn is_empty(gate: &Gate) -> bool {
+    let word = gate.look();
+    (word.in_flight(), word.waiting()) == (0, 0)
+}
+
+fn model(check: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    // Three threads without a bound take hours. A lost wake-up takes one switch in the wrong place, or two.
+    builder.preemption_bound = Some(3);
+    builder.check(check);
+}
+
+#[test]
+fn a_release_wakes_who_enqueues_at_the_same_time() {
+    loom::model(|| {
+        let gate = Arc::new(Gate::new(1));
+        let held = admitted(Admission::ask(&gate, 1));
+        let newcomer = thread::spawn({
+            let gate = Arc::clone(&gate);
+            move || drop(admitted(Admission::ask(&gate, 1)))
+        });
+        drop(held);
+        newcomer.join().unwrap();
+        assert!(is_empty(&gate));
+    });
+}
+
+#[test]
+fn a_raised_limit_wakes_who_enqueues_at_the_same_time() {
+    loom::model(|| {
+        let gate = Arc::new(Gate::new(1));
+        let held = admitted(Admission::ask(&gate, 1));
+        let newcomer = thread::spawn({
+            let gate = Arc::clone(&gate);
+            move || drop(admitted(Admission::ask(&gate, 1)))
+        });
+        gate.set_limit(2);
+        newcomer.join().unwrap();
+        drop(held);
+        assert!(is_empty(&gate));
+    });
+}
+
+#[test]
+fn two_releases_wake_two_waiters() {
+    model(|| {
+        let gate = Arc::new(Gate::new(2));
+        let one = admitted(Admission::ask(&gate, 2));
+        let other = admitted(Admission::ask(&gate, 2));
+        let waiters = [(); 2].map(|()| waiting(Admission::ask(&gate, 2)));
+        let releases = [one, other].map(|permit| thread::spawn(move || drop(permit)));
+        // Held together: each release has to bring a slot of its own.
+        let permits = waiters.map(|ticket| block_on(ticket));
+        for release in releases {
+            release.join().unwrap();
+        }
+        drop(permits);
+        assert!(is_empty(&gate));
+    });
+}
+
+#[test]
+fn a_waiter_that_leaves_while_it_is_granted_passes_the_slot_on() {
+    model(|| {
+        let gate = Arc::new(Gate::new(1));
+        let held = admitted(Admission::ask(&gate, 2));
+        let leaver = waiting(Admission::ask(&gate, 2));
+        let next = waiting(Admission::ask(&gate, 2));
+        let release = thread::spawn(move || drop(held));
+        let leave = thread::spawn(move || drop(leaver));
+        drop(block_on(next));
+        release.join().unwrap();
+        leave.join().unwrap();
+        assert!(is_empty(&gate));
+    });
+}
+
+#[test]
+fn a_slot_goes_to_one_waiter_alone() {
+    model(|| {
+        let gate = Arc::new(Gate::new(1));
+        let held = admitted(Admission::ask(&gate, 2));
+        let mut first = waiting(Admission::ask(&gate, 2));
+        let mut second = waiting(Admission::ask(&gate, 2));
+        let release = thread::spawn(move || drop(held));
+        let cx = &mut Context::from_waker(Waker::noop());
+        // Polled in the middle of the release, they may not both have it; and it is the first one's.
+        let second_is_ready = matches!(Pin::new(&mut second).poll(cx), Poll::Ready(_));
+        release.join().unwrap();
+        assert!(!second_is_ready);
+        assert!(matches!(Pin::new(&mut first).poll(cx), Poll::Ready(_)));
+        drop((first, second));
+        assert!(is_empty(&gate));
+    });
+}
+
+#[test]
+fn three_that_come_and_go_never_exceed_the_limit() {
+    model(|| {
+        let gate = Arc::new(Gate::new(1));
+        let running = Arc::new(AtomicU32::new(0));
+        let visit = |gate: Arc<Gate>, running: Arc<AtomicU32>| {
+            let permit = admitted(Admission::ask(&gate, 2));
+            assert_eq!(running.fetch_add(1, SeqCst), 0);
+            running.fetch_sub(1, SeqCst);
+            drop(permit);
+        };
+        let others = [(); 2].map(|()| {
+            let (gate, running) = (Arc::clone(&gate), Arc::clone(&running));
+            thread::spawn(move || visit(gate, running))
+        });
+        visit(Arc::clone(&gate), running);
+        for other in others {
+            other.join().unwrap();
+        }
+        assert!(is_empty(&gate));
+    });
+}
+
+#[test]
+fn a_lowered_limit_binds_from_the_instant_it_is_set() {
+    model(|| {
+        let gate = Arc::new(Gate::new(2));
+        let held = admitted(Admission::ask(&gate, 0));
+        let lowered = Arc::new(Mutex::new(false));
+        let newcomer = thread::spawn({
+            let (gate, lowered) = (Arc::clone(&gate), Arc::clone(&lowered));
+            move || {
+                let was_lowered = *lowered.lock().unwrap();
+                let admitted = matches!(Admission::ask(&gate, 0), Admission::Admitted(_));
+                assert!(!(was_lowered && admitted));
+            }
+        });
+        gate.set_limit(1);
+        *lowered.lock().unwrap() = true;
+        newcomer.join().unwrap();
+        drop(held);
+        assert!(is_empty(&gate));
+    });
+}
+
+#[test]
+fn a_queue_is_full_only_while_no_slot_is_free() {
+    model(|| {
+        let gate = Arc::new(Gate::new(1));
+        let held = admitted(Admission::ask(&gate, 1));
+        let waiter = waiting(Admission::ask(&gate, 1));
+        let release = thread::spawn(move || drop(held));
+        // One place and one waiter: full before the hand-over, a free place after it, and nothing else in between.
+        match Admission::ask(&gate, 1) {
+            Admission::Full => {}
+            Admission::Waiting(ticket) => drop(ticket),
+            Admission::Admitted(_) => panic!("it overtook a waiter"),
+        }
+        release.join().unwrap();
+        drop(block_on(waiter));
+        assert!(is_empty(&gate));
+    });
+}
+
+/// The negative control: two atomics where the gate has one, and so a release that falls in between.
+#[test]
+#[should_panic(expected = "the wake-up is lost")]
+fn a_gate_of_two_atomics_loses_a_wake_up() {
+    loom::model(|| {
+        let in_flight = Arc::new(AtomicU32::new(1));
+        let waiting = Arc::new(AtomicU32::new(0));
+        let newcomer = thread::spawn({
+            let (in_flight, waiting) = (Arc::clone(&in_flight), Arc::clone(&waiting));
+            move || {
+                let waits = in_flight.load(SeqCst) == 1;
+                if waits {
+                    waiting.store(1, SeqCst);
+                }
+                waits
+            }
+        });
+        in_flight.store(0, SeqCst);
+        let wakes = waiting.load(SeqCst) == 1;
+        let waits = newcomer.join().unwrap();
+        assert!(!waits || wakes, "the wake-up is lost");
+    });
+}
