@@ -1,1 +1,127 @@
 //! A shutdown that loses nothing and always ends: phases, drain, hooks, report.
+//!
+//! ```
+//! use std::{convert::Infallible, time::Duration};
+//!
+//! use axum::{Router, routing::get};
+//! use macadam_graceful_shutdown::{Report, Shutdown};
+//! use tokio::net::TcpListener;
+//!
+//! async fn serve() -> Result<Report, Box<dyn std::error::Error>> {
+//!     let shutdown = Shutdown::builder()
+//!         .hook("flush outbox", Duration::from_secs(2), || async { Ok::<_, Infallible>(()) })
+//! #       .signals(false).reaper(false).lame_duck(Duration::from_millis(10))
+//!         .build()?;
+//!
+//!     let app = Router::new().route("/", get(async || "hello")).layer(shutdown.layer());
+//!     let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! #   shutdown.handle().trigger("the example is over");
+//!     Ok(shutdown.run(|draining| axum::serve(listener, app).with_graceful_shutdown(draining)).await)
+//! }
+//!
+//! // `async fn main() -> Result<Report, …>` gives the process the report's exit code.
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let report = serve().await.unwrap();
+//! assert_eq!(report.exit_code(), 0);
+//! assert!(report.hooks()[0].is_done());
+//!
+//! // Phases that do not fit into the budget are refused where they are set, and not found out by a SIGKILL.
+//! let error = Shutdown::builder().drain(Duration::from_secs(30)).build().unwrap_err();
+//! assert!(error.to_string().starts_with("the shutdown may take 35.6s, its budget is 28s: "));
+//! # });
+//! ```
+//!
+//! It does not accept connections, retire idle ones, or speak to HTTP/2 clients: that is a server's part, and stock
+//! `axum::serve` closes idle connections the moment it drains, with what may just have been sent on them. It does not
+//! answer probes: a health check reads the phase from [`ShutdownHandle::watch`]. It refuses no request.
+//!
+//! # Phases
+//!
+//! | phase | begins | ends | meanwhile |
+//! |---|---|---|---|
+//! | serving | [`run`](Shutdown::run) is called | a signal, a [trigger](ShutdownHandle::trigger), or the server's end | |
+//! | lame duck | at once | after [`lame_duck`](ShutdownBuilder::lame_duck), or when the server ends | it serves, and HTTP/1 responses ask clients to leave |
+//! | draining | then | when the server has ended and nothing is in flight, or after [`drain`](ShutdownBuilder::drain) | [`draining`](ShutdownHandle::draining) has resolved: nothing is accepted |
+//! | closing | if the time to drain was not enough | when all is finished after all, or after 500 ms | what ends now unfinished was cut |
+//! | cleanup | the server's future is dropped | after the last hook | the hooks run, in order |
+//! | stopped | then | with the process | |
+//!
+//! One event is logged for each. The [`Report`] has how long each took, what was cut, by name, and what became of the
+//! hooks. A zero `lame_duck` leaves that phase out.
+//!
+//! # Clocks
+//!
+//! Each phase's clock runs from its beginning. The **budget** runs from the beginning of the shutdown to the end of
+//! the process, also after `run` has returned: a runtime that is dropped waits for blocked workers and for blocking
+//! tasks, for ever if need be. A thread with a runtime of its own keeps all of these times, and takes the signals; so
+//! they hold although every worker of the service is blocked. When the budget is over it says on the standard error
+//! and in the log what is stuck, and exits.
+//!
+//! All of this has to fit: lame duck, drain, closing, the limits of **all hooks** one after the other, and 100 ms for
+//! the exit. A hook is promised its whole limit, so hooks are not squeezed. A `drain` that was set is not either: if
+//! it does not fit, [`build`](ShutdownBuilder::build) fails. The default drain is what the rest leaves, 20 s at most
+//! and 1 s at least: with the other defaults (5 s of 28 s) and three hooks of 2 s, 16.4 s.
+//!
+//! # Exit codes
+//!
+//! | code | |
+//! |---|---|
+//! | 0 | nothing was cut, every hook is done |
+//! | 1 | a second signal: the process exits at once, and says what it cut |
+//! | 70 | a hook failed, panicked or was cut at its limit; or the server failed |
+//! | 75 | requests or connections were cut; or the process did not end within the budget |
+//!
+//! # Ordering
+//!
+//! Outside: what gives the request its id, so that the in-flight table has names, and what answers probes, which
+//! should not hold a shutdown up. Inside: whatever may wait, shed, time out or catch a panic, so that waiting counts
+//! as in flight, and what those layers answer asks the client to leave as well.
+//!
+//! Names need a [`RequestContext`](macadam_core::RequestContext), which a layer outside has to have made. A request
+//! without one is counted and drained like any other.
+//!
+//! An upgraded connection, a WebSocket say, leaves the table with its 101: the layer does not see what follows.
+//!
+//! # In a test
+//!
+//! `signals(false).reaper(false)`: the test's process then stays its own.
+//!
+//! # Differences from its peers
+//!
+//! tower-http has no such layer. `axum::serve(..).with_graceful_shutdown(signal)` waits for its connections without a
+//! limit, has no lame duck, and returns to a `main` whose runtime may never be dropped. axum-server and
+//! hyper-util's `GracefulShutdown` add a limit, in the runtime that may be blocked. tokio-graceful-shutdown orders
+//! subsystems, and knows neither requests nor the process' end. None of them says what was cut.
+
+mod builder;
+mod course;
+mod error;
+mod guard;
+mod handle;
+mod hooks;
+mod layer;
+mod ledger;
+mod narrator;
+mod plan;
+mod reaper;
+mod reason;
+mod report;
+mod roll;
+mod run;
+mod service;
+mod signals;
+mod watcher;
+
+pub use self::{
+    builder::ShutdownBuilder,
+    error::ConfigError,
+    guard::DrainGuard,
+    handle::{Draining, ShutdownHandle},
+    hooks::{HookEnd, HookReport},
+    layer::DrainLayer,
+    reason::Reason,
+    report::Report,
+    roll::CutRequest,
+    run::Shutdown,
+    service::DrainService,
+};

@@ -1,0 +1,108 @@
+//! The course of one shutdown: what its thread, its `run` and its handles share.
+
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use macadam_core::{InFlight, Phase, PhaseOwner, PhaseWatch};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{ledger::Ledger, reason::Reason};
+
+#[derive(Debug)]
+pub(crate) struct Course {
+    phase: PhaseOwner,
+    ledger: Arc<Ledger>,
+    told: watch::Sender<Told>,
+    entered: watch::Sender<Vec<(Phase, Instant)>>,
+    began: OnceLock<Instant>,
+    hook: Mutex<Option<Cow<'static, str>>>,
+}
+
+/// What the watcher is told by others.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) reason: Option<Reason>,
+    pub(crate) server_ended: bool,
+}
+
+impl Course {
+    pub(crate) fn new() -> Self {
+        let phase = PhaseOwner::new();
+        Self {
+            ledger: Arc::new(Ledger::new(InFlight::new(), phase.watch())),
+            phase,
+            told: watch::Sender::default(),
+            entered: watch::Sender::default(),
+            began: OnceLock::new(),
+            hook: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    pub(crate) fn phase(&self) -> &PhaseWatch {
+        &self.ledger.phase
+    }
+
+    /// Tells the watcher to begin; `false` if it was told before.
+    pub(crate) fn begin(&self, reason: Reason) -> bool {
+        self.told.send_if_modified(|told| {
+            let first = told.reason.is_none();
+            told.reason.get_or_insert(reason);
+            first
+        })
+    }
+
+    /// Tells the watcher that nobody accepts any more, which begins the shutdown if nothing has.
+    pub(crate) fn server_ended(&self, reason: Reason) {
+        self.told.send_modify(|told| {
+            told.reason.get_or_insert(reason);
+            told.server_ended = true;
+        });
+    }
+
+    pub(crate) fn told(&self) -> watch::Receiver<Told> {
+        self.told.subscribe()
+    }
+
+    /// When the watcher began the shutdown: its budget runs from here.
+    pub(crate) fn began(&self) -> Instant {
+        *self.began.get_or_init(Instant::now)
+    }
+
+    /// Enters a phase, unless that or a later one has been entered.
+    ///
+    /// The watcher and `run` both do, each on its thread: the phase and the list of phases change under one lock.
+    pub(crate) fn enter(&self, phase: Phase, until: Option<Instant>) {
+        self.entered.send_if_modified(|entered| {
+            let moved = self.phase.advance(phase, until);
+            if moved {
+                entered.push((phase, Instant::now()));
+            }
+            moved
+        });
+    }
+
+    /// The phases entered so far, and when.
+    pub(crate) fn entered(&self) -> watch::Receiver<Vec<(Phase, Instant)>> {
+        self.entered.subscribe()
+    }
+
+    /// Says which hook is running.
+    pub(crate) fn set_hook(&self, name: Option<Cow<'static, str>>) {
+        *self.lock_hook() = name;
+    }
+
+    /// The hook that is running.
+    pub(crate) fn hook(&self) -> Option<Cow<'static, str>> {
+        self.lock_hook().clone()
+    }
+
+    fn lock_hook(&self) -> MutexGuard<'_, Option<Cow<'static, str>>> {
+        self.hook.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,72 @@
+//! A request's place in the in-flight table, from its head to its end.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, header::CONNECTION, response};
+use macadam_core::{End, Guard, InFlightGuard, Phase, RequestContext, Stage, Wire};
+
+use crate::ledger::Ledger;
+
+/// What a [`DrainLayer`](crate::DrainLayer) holds for a request until its response is over.
+#[derive(Debug)]
+pub struct DrainGuard {
+    ledger: Arc<Ledger>,
+    context: Option<RequestContext>,
+    /// An HTTP/1 client that may be told to leave.
+    close: bool,
+    connect: bool,
+    // The last to be dropped: who waits for an empty table finds everything else done.
+    _place: InFlightGuard,
+}
+
+impl DrainGuard {
+    pub(crate) fn enter(
+        ledger: &Arc<Ledger>,
+        context: Option<RequestContext>,
+        wire: &Wire,
+        close_connections: bool,
+    ) -> Self {
+        Self {
+            _place: ledger.in_flight.enter(context.clone()),
+            ledger: Arc::clone(ledger),
+            context,
+            close: close_connections && wire.is_http1(),
+            connect: *wire.method() == Method::CONNECT,
+        }
+    }
+}
+
+impl Guard for DrainGuard {
+    fn head(&mut self, head: &mut response::Parts) {
+        if let Some(context) = &self.context {
+            context.set_stage(Stage::Responding);
+        }
+        // A 101, and a CONNECT that succeeded, hand the connection over to another protocol.
+        let handed_over = head.status.is_informational() || (self.connect && head.status.is_success());
+        if self.close && !handed_over && self.ledger.phase.current() >= Phase::LameDuck {
+            ask_to_leave(&mut head.headers);
+        }
+    }
+
+    fn end(self, end: End) {
+        let outcome = self.ledger.note(end);
+        if let Some(context) = &self.context {
+            context.settle(outcome);
+            context.set_stage(Stage::Done);
+        }
+    }
+}
+
+/// Adds `close` to what the service says of the connection (`Connection: upgrade` of a 426, say), and takes a
+/// `keep-alive` back.
+fn ask_to_leave(headers: &mut HeaderMap) {
+    let close = HeaderValue::from_static("close");
+    match headers.get(CONNECTION) {
+        Some(said) if !said.as_bytes().eq_ignore_ascii_case(b"keep-alive") => {
+            headers.append(CONNECTION, close);
+        }
+        _ => {
+            headers.insert(CONNECTION, close);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The shutdown, seen from the rest of the service.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use macadam_core::{Gauges, InFlight, Phase, PhaseWatch, Reading};
+
+use crate::{course::Course, reason::Reason};
+
+/// Watches a [`Shutdown`](crate::Shutdown), and can begin it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ShutdownHandle {
+    course: Arc<Course>,
+}
+
+impl ShutdownHandle {
+    pub(crate) fn new(course: &Arc<Course>) -> Self {
+        Self { course: Arc::clone(course) }
+    }
+
+    /// The phase now.
+    pub fn phase(&self) -> Phase {
+        self.course.phase().current()
+    }
+
+    /// A watch on the phase.
+    pub fn watch(&self) -> PhaseWatch {
+        self.course.phase().clone()
+    }
+
+    /// Begins the shutdown, as a signal would; `false` if it had begun. `reason` is for the report and the log.
+    ///
+    /// Before [`run`](crate::Shutdown::run) it is remembered: the shutdown then begins with the server.
+    pub fn trigger(&self, reason: impl Into<Cow<'static, str>>) -> bool {
+        self.course.begin(Reason::Trigger(reason.into()))
+    }
+
+    /// Resolves when the server must stop accepting: what stock `axum::serve` takes as its graceful shutdown, and
+    /// what a handler of endless streams selects on.
+    ///
+    /// Without [`run`](crate::Shutdown::run) nothing moves the phase, and it never resolves.
+    pub fn draining(&self) -> Draining {
+        Draining::new(self.watch())
+    }
+
+    /// The requests in flight.
+    pub fn in_flight(&self) -> &InFlight {
+        &self.course.ledger().in_flight
+    }
+}
+
+/// `macadam_shutdown_phase` counts the phases from 0, starting, over 1, serving, to 6, stopped;
+/// `macadam_requests_in_flight` is the length of the table.
+impl Gauges for ShutdownHandle {
+    fn read(&self, out: &mut dyn FnMut(Reading<'_>)) {
+        let phase = f64::from(self.phase() as u8);
+        out(Reading { name: "macadam_shutdown_phase", labels: &[], value: phase });
+        let in_flight = self.in_flight().len() as f64;
+        out(Reading { name: "macadam_requests_in_flight", labels: &[], value: in_flight });
+    }
+}
+
+/// Resolves when the server must stop accepting: at [`Phase::Draining`], or at once if that is reached.
+#[must_use = "futures do nothing unless polled"]
+pub struct Draining {
+    reached: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+}
+
+impl Draining {
+    pub(crate) fn new(phase: PhaseWatch) -> Self {
+        Self {
+            reached: Box::pin(async move {
+                phase.reached(Phase::Draining).await;
+            }),
+        }
+    }
+}
+
+impl Future for Draining {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.reached.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Draining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draining").finish_non_exhaustive()
+    }
+}

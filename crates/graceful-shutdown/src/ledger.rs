@@ -1,0 +1,50 @@
+//! What the drain layer and the shutdown keep together: who is in flight, the phase, and how requests end in it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use macadam_core::{End, InFlight, Outcome, Phase, PhaseWatch};
+
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pub(crate) in_flight: InFlight,
+    pub(crate) phase: PhaseWatch,
+    completed: AtomicU64,
+    cut: AtomicU64,
+}
+
+impl Ledger {
+    pub(crate) fn new(in_flight: InFlight, phase: PhaseWatch) -> Self {
+        Self { in_flight, phase, completed: AtomicU64::new(0), cut: AtomicU64::new(0) }
+    }
+
+    /// Notes that a request ended, and says what that means in the present phase.
+    pub(crate) fn note(&self, end: End) -> Outcome {
+        let phase = self.phase.current();
+        match end {
+            End::Finished => {
+                // Not before: the counters are one cache line for all threads, and nobody would read it.
+                if phase >= Phase::LameDuck {
+                    self.completed.fetch_add(1, Relaxed);
+                }
+                Outcome::Finished
+            }
+            End::Dropped if phase > Phase::Draining => {
+                self.cut.fetch_add(1, Relaxed);
+                Outcome::CutByShutdown
+            }
+            End::Dropped => Outcome::Cancelled,
+            End::Failed => Outcome::Failed,
+            End::Panicked => Outcome::Panicked,
+        }
+    }
+
+    /// Responses that were finished since the shutdown began.
+    pub(crate) fn completed(&self) -> u64 {
+        self.completed.load(Relaxed)
+    }
+
+    /// Requests that were dropped since their time to drain was over.
+    pub(crate) fn cut(&self) -> u64 {
+        self.cut.load(Relaxed)
+    }
+}

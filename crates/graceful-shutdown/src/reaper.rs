@@ -1,0 +1,107 @@
+//! The end of a process that does not end by itself.
+
+use std::{
+    fmt::{self, Write as _},
+    io::{self, Write as _},
+    process,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use macadam_core::Phase;
+use tracing::{Dispatch, dispatcher};
+
+use crate::{course::Course, report::exit_code, roll::RollCall};
+
+/// Says what is stuck, and exits.
+#[derive(Debug)]
+pub(crate) struct Reaper {
+    course: Arc<Course>,
+    /// The log of the thread that started the shutdown, which a test may have to itself.
+    log: Dispatch,
+}
+
+/// Why the process is made to exit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Verdict {
+    /// A second signal came.
+    Forced(&'static str),
+    /// The budget, this long, is over.
+    OutOfTime(Duration),
+}
+
+impl Reaper {
+    /// Speaks of `course`, to the standard error and to the log that is current here.
+    pub(crate) fn new(course: &Arc<Course>) -> Self {
+        Self { course: Arc::clone(course), log: dispatcher::get_default(Dispatch::clone) }
+    }
+
+    /// Exits, after last words if they can be spoken.
+    pub(crate) fn exit(&self, verdict: Verdict) -> ! {
+        // On a thread of their own: a full pipe, or a lock that a blocked worker holds, may take them for ever.
+        let (spoken, heard) = mpsc::sync_channel(1);
+        let (course, log) = (Arc::clone(&self.course), self.log.clone());
+        let speaker = thread::Builder::new().name("macadam-last-words".into());
+        let speaking = speaker.spawn(move || {
+            last_words(&course, &log, verdict);
+            spoken.send(())
+        });
+        if speaking.is_ok() {
+            let _ = heard.recv_timeout(LAST_WORDS);
+        }
+        process::exit(verdict.exit_code().into())
+    }
+}
+
+impl Verdict {
+    fn exit_code(self) -> u8 {
+        match self {
+            Self::Forced(_) => exit_code::FORCED,
+            Self::OutOfTime(_) => exit_code::CUT,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forced(name) => write!(f, "a second signal, {name}"),
+            Self::OutOfTime(budget) => write!(f, "the shutdown's budget of {budget:?} is over"),
+        }
+    }
+}
+
+fn last_words(course: &Course, log: &Dispatch, verdict: Verdict) {
+    let exit_code = verdict.exit_code();
+    let phase = course.phase().current();
+    let roll = RollCall::now(&course.ledger().in_flight);
+    let hook = course.hook();
+
+    let mut words = format!("macadam: {verdict}: exit code {exit_code}, while {phase}\n");
+    if let Some(hook) = &hook {
+        let _ = writeln!(words, "  running: hook `{hook}`");
+    }
+    for request in &roll.named {
+        let _ = writeln!(words, "  cut: {request}");
+    }
+    if roll.unnamed() > 0 {
+        let _ = writeln!(words, "  cut: {} requests that are not named", roll.unnamed());
+    }
+    if phase == Phase::Stopped {
+        words.push_str("  still here: a blocked worker, or a blocking task, that the runtime waits for\n");
+    }
+    // First the way that can fail least.
+    let _ = io::stderr().lock().write_all(words.as_bytes());
+
+    dispatcher::with_default(log, || {
+        let (phase, hook, in_flight) = (phase.as_str(), hook.as_deref(), roll.total);
+        tracing::error!(exit_code, phase, hook, in_flight, "{verdict}");
+        for request in &roll.named {
+            tracing::error!(%request, "cut");
+        }
+    });
+}
+
+/// What saying it may take: of the tenth of a second that the process has after its budget.
+const LAST_WORDS: Duration = Duration::from_millis(50);

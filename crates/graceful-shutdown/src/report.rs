@@ -1,0 +1,128 @@
+//! What became of the work when a process had to leave.
+
+use std::{
+    error::Error,
+    fmt,
+    io::{self, Write},
+    process::{ExitCode, Termination},
+    time::Duration,
+};
+
+use macadam_core::Phase;
+
+use crate::{
+    hooks::HookReport,
+    reason::Reason,
+    roll::{CutRequest, RollCall},
+};
+
+/// What became of the work when a process had to leave.
+///
+/// Returned from `main` it prints itself to the standard error, and the process exits with its
+/// [`exit_code`](Self::exit_code).
+#[derive(Debug)]
+#[must_use = "its exit code is the process'"]
+pub struct Report {
+    pub(crate) reason: Reason,
+    pub(crate) error: Option<Box<dyn Error + Send + Sync>>,
+    pub(crate) phases: Vec<(Phase, Duration)>,
+    pub(crate) completed: u64,
+    pub(crate) cut: RollCall,
+    pub(crate) server_cut: bool,
+    pub(crate) hooks: Vec<HookReport>,
+}
+
+impl Report {
+    /// Why the shutdown began.
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// What the server's future failed with.
+    pub fn error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.error.as_deref()
+    }
+
+    /// The phases of the shutdown in their order, each with how long it took, from its beginning to the next one's.
+    pub fn phases(&self) -> &[(Phase, Duration)] {
+        &self.phases
+    }
+
+    /// How many responses were finished since the shutdown began.
+    pub fn completed(&self) -> u64 {
+        self.completed
+    }
+
+    /// How many requests were cut, because their time was over.
+    pub fn cut_total(&self) -> usize {
+        self.cut.total
+    }
+
+    /// Those of them that have a context, 32 at most.
+    pub fn cut(&self) -> &[CutRequest] {
+        &self.cut.named
+    }
+
+    /// Whether the server's future had not ended in time either, and was dropped with the connections it held.
+    pub fn server_cut(&self) -> bool {
+        self.server_cut
+    }
+
+    /// The hooks in their order.
+    pub fn hooks(&self) -> &[HookReport] {
+        &self.hooks
+    }
+
+    /// What the process exits with: 75 (`EX_TEMPFAIL`) if work was cut, else 70 (`EX_SOFTWARE`) if a hook or the
+    /// server failed, else 0.
+    pub fn exit_code(&self) -> u8 {
+        if self.server_cut || self.cut.total > 0 {
+            exit_code::CUT
+        } else if self.error.is_some() || !self.hooks.iter().all(HookReport::is_done) {
+            exit_code::FAILED
+        } else {
+            exit_code::CLEAN
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "shutdown ({}): exit code {}", self.reason, self.exit_code())?;
+        if let Some(error) = &self.error {
+            write!(f, "\n  the server failed: {error}")?;
+        }
+        write!(f, "\n  ")?;
+        for (phase, took) in &self.phases {
+            write!(f, "{phase} {:.3} s, ", took.as_secs_f64())?;
+        }
+        write!(f, "{} responses completed meanwhile", self.completed)?;
+        if self.server_cut {
+            write!(f, "\n  cut: the server, with the connections it still held")?;
+        }
+        for request in &self.cut.named {
+            write!(f, "\n  cut: {request}")?;
+        }
+        match self.cut.unnamed() {
+            0 => {}
+            unnamed => write!(f, "\n  cut: {unnamed} requests that are not named")?,
+        }
+        self.hooks.iter().try_for_each(|hook| write!(f, "\n  {hook}"))
+    }
+}
+
+impl Termination for Report {
+    fn report(self) -> ExitCode {
+        // Not `eprintln`, which panics where the standard error is closed: the exit code matters more.
+        let _ = writeln!(io::stderr().lock(), "macadam: {self}");
+        self.exit_code().into()
+    }
+}
+
+/// The codes that a process exits with: those of `sysexits.h`, where it has one.
+pub(crate) mod exit_code {
+    pub(crate) const CLEAN: u8 = 0;
+    pub(crate) const FORCED: u8 = 1;
+    pub(crate) const FAILED: u8 = 70;
+    pub(crate) const CUT: u8 = 75;
+}

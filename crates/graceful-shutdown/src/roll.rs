@@ -1,0 +1,163 @@
+//! Requests by name, for people: in the report, and in the last words of a process that is made to exit.
+
+use std::{fmt, time::Duration};
+
+use http::{HeaderValue, Method};
+use macadam_core::{InFlight, Outcome, RequestContext, Route, Stage};
+use tokio::time::Instant;
+
+/// A request that the shutdown cut, as far as its context knew it.
+///
+/// Nothing in it is a peer's to choose but the id, of which only letters, digits and `-_.:/+=~@` are kept, 128 at
+/// most. The path is not in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutRequest {
+    id: Option<String>,
+    method: &'static str,
+    route: Option<Route>,
+    age: Duration,
+    stage: Stage,
+}
+
+impl CutRequest {
+    pub(crate) fn of(context: &RequestContext) -> Self {
+        Self {
+            id: context.request_id().map(printable),
+            method: known(context.wire().method()),
+            route: context.route(),
+            age: Instant::now().saturating_duration_since(context.arrival()),
+            stage: context.stage(),
+        }
+    }
+
+    /// Its id, with a `?` for each character that has no place in a log.
+    pub fn request_id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// Its method; `_OTHER` for one that is not in RFC 9110 or 5789.
+    pub fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// Its route, if routing was over.
+    pub fn route(&self) -> Option<Route> {
+        self.route
+    }
+
+    /// How long it had been in flight, from its arrival.
+    pub fn age(&self) -> Duration {
+        self.age
+    }
+
+    /// Where it was.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+}
+
+impl fmt::Display for CutRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, method, route, age, stage } = self;
+        let id = id.as_deref().unwrap_or("(no id)");
+        let route = route.map_or("(no route)", Route::as_str);
+        write!(f, "{id} {method} {route}, {:.3} s old, {stage}", age.as_secs_f64())
+    }
+}
+
+/// Who is in flight: all of them counted, the first few by name.
+#[derive(Debug, Default)]
+pub(crate) struct RollCall {
+    pub(crate) total: usize,
+    pub(crate) named: Vec<CutRequest>,
+}
+
+impl RollCall {
+    /// Those who are in flight now.
+    pub(crate) fn now(in_flight: &InFlight) -> Self {
+        let mut roll = Self::default();
+        in_flight.for_each(|context| {
+            roll.total += 1;
+            roll.name(context.filter(|context| context.outcome() == Outcome::Pending));
+        });
+        roll
+    }
+
+    /// How many have no name here.
+    pub(crate) fn unnamed(&self) -> usize {
+        self.total.saturating_sub(self.named.len())
+    }
+
+    /// Adds a name while there is room: a log has no use for ten thousand.
+    pub(crate) fn name(&mut self, context: Option<&RequestContext>) {
+        if let Some(context) = context.filter(|_| self.named.len() < NAMED) {
+            self.named.push(CutRequest::of(context));
+        }
+    }
+}
+
+fn printable(id: &HeaderValue) -> String {
+    let character = |byte: &u8| match byte {
+        b'-' | b'_' | b'.' | b':' | b'/' | b'+' | b'=' | b'~' | b'@' => char::from(*byte),
+        byte if byte.is_ascii_alphanumeric() => char::from(*byte),
+        _ => '?',
+    };
+    id.as_bytes().iter().take(ID_CHARACTERS).map(character).collect()
+}
+
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::CONNECT => "CONNECT",
+        Method::OPTIONS => "OPTIONS",
+        Method::TRACE => "TRACE",
+        Method::PATCH => "PATCH",
+        _ => "_OTHER",
+    }
+}
+
+const NAMED: usize = 32;
+const ID_CHARACTERS: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn context(method: &str, id: &[u8]) -> RequestContext {
+        let mut request = Request::builder().method(method).uri("/secret?token=1").body(()).unwrap();
+        let context = RequestContext::of(&mut request);
+        context.set_request_id(HeaderValue::from_bytes(id).unwrap());
+        context
+    }
+
+    #[test]
+    fn nothing_hostile_in_an_id_or_a_method_is_printed() {
+        let context = context("X'|~!EVIL", b"a\t\xff\"{}\x80-Z9");
+        let cut = CutRequest::of(&context);
+        assert_eq!(cut.request_id(), Some("a??????-Z9"));
+        assert_eq!(cut.method(), "_OTHER");
+        assert!(!cut.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn an_id_is_cut_at_128_characters() {
+        let cut = CutRequest::of(&context("GET", &[b'a'; 1_000]));
+        assert_eq!(cut.request_id().unwrap().len(), 128);
+    }
+
+    #[test]
+    fn all_are_counted_and_32_are_named() {
+        let in_flight = InFlight::with_shards(1);
+        let places: Vec<_> = (0..40).map(|_| in_flight.enter(Some(context("GET", b"id")))).collect();
+        let nameless = in_flight.enter(None);
+        let roll = RollCall::now(&in_flight);
+        assert_eq!((roll.total, roll.named.len()), (41, 32));
+        drop((places, nameless));
+    }
+}

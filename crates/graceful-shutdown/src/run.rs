@@ -1,0 +1,197 @@
+//! From the first request to the last hook.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use macadam_core::{Outcome, Phase, RequestContext};
+use tokio::time::Instant;
+
+use crate::{
+    builder::{RESERVED, ShutdownBuilder},
+    course::Course,
+    handle::{Draining, ShutdownHandle},
+    hooks::{Hook, HookReport},
+    layer::DrainLayer,
+    narrator::Narrator,
+    plan::Plan,
+    reason::Reason,
+    report::Report,
+    roll::RollCall,
+    watcher::{self, Powers},
+};
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The shutdown of one process: made before its server, and run around it.
+#[derive(Debug)]
+#[must_use = "a shutdown does nothing unless it is run"]
+pub struct Shutdown {
+    pub(crate) course: Arc<Course>,
+    pub(crate) plan: Plan,
+    pub(crate) hooks: Vec<Hook>,
+    pub(crate) powers: Powers,
+}
+
+impl Shutdown {
+    /// What the budget has to hold besides lame duck, drain and hooks: the time to close, and to exit.
+    pub const RESERVED: Duration = RESERVED;
+
+    /// A shutdown with the defaults, to be changed.
+    pub fn builder() -> ShutdownBuilder {
+        ShutdownBuilder::new()
+    }
+
+    /// The layer that knows what is in flight. All of its clones, and all layers of one shutdown, share one table.
+    pub fn layer(&self) -> DrainLayer {
+        DrainLayer::of(Arc::clone(self.course.ledger()))
+    }
+
+    /// Watches the shutdown, and can begin it.
+    pub fn handle(&self) -> ShutdownHandle {
+        ShutdownHandle::new(&self.course)
+    }
+
+    /// Serves until a signal, a [trigger](ShutdownHandle::trigger) or the server's own end; then drains, runs the
+    /// hooks and reports.
+    ///
+    /// `serve` gets the future that resolves when it has to stop accepting, and returns the server's own, which
+    /// should end when its connections have. With stock axum that is
+    /// `|draining| axum::serve(listener, app).with_graceful_shutdown(draining)`.
+    ///
+    /// From the beginning of the shutdown the process has its budget, and exits when that is over: although all
+    /// workers are blocked, and also after this has returned.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with its clock enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped once it was polled, it drops the server, skips to [`Phase::Stopped`] without a hook, and leaves the
+    /// process the rest of its budget to exit by itself.
+    pub async fn run<S, F, E>(self, serve: S) -> Report
+    where
+        S: FnOnce(Draining) -> F,
+        F: IntoFuture<Output = Result<(), E>>,
+        E: Into<BoxError>,
+    {
+        let Self { course, plan, hooks, powers } = self;
+        let _abandoned = Abandoned(&course);
+        let mut narrator = Narrator::new(&course);
+
+        // Starting → Serving: before the watcher is there, which may have to move on at once.
+        course.enter(Phase::Serving, None);
+
+        // Serving → … → Cleanup: by the watcher if something has to be cut, by us if nothing has.
+        let served = match watcher::start(&course, plan, powers).await {
+            Ok(()) => drain(&course, serve, &mut narrator).await,
+            Err(error) => {
+                course.server_ended(Reason::ServerFailed);
+                Served { error: Some(error.into()), ..Served::default() }
+            }
+        };
+        let server_cut = !course.told().borrow().server_ended;
+        course.enter(Phase::Cleanup, course.began().checked_add(plan.budget));
+        narrator.tell();
+        let cut = served.cut(&course);
+        cut.named.iter().for_each(|request| tracing::warn!(%request, "cut"));
+        let hooks = clean_up(&course, hooks).await;
+
+        // Cleanup → Stopped
+        course.enter(Phase::Stopped, None);
+        narrator.tell();
+
+        Report {
+            reason: course.told().borrow().reason.clone().unwrap_or(Reason::ServerEnded),
+            error: served.error,
+            phases: durations(&course.entered().borrow()),
+            completed: course.ledger().completed(),
+            cut,
+            server_cut,
+            hooks,
+        }
+    }
+}
+
+/// What is left when the server is gone.
+#[derive(Default)]
+struct Served {
+    error: Option<BoxError>,
+    /// Who was in flight when the time to drain was over.
+    late: Vec<RequestContext>,
+}
+
+/// Serves to the end: of the server and of the last response, or of the time for that.
+async fn drain<S, F, E>(course: &Course, serve: S, narrator: &mut Narrator<'_>) -> Served
+where
+    S: FnOnce(Draining) -> F,
+    F: IntoFuture<Output = Result<(), E>>,
+    E: Into<BoxError>,
+{
+    let Served { mut error, mut late } = Served::default();
+    let in_flight = &course.ledger().in_flight;
+
+    let drained = async {
+        let ended = serve(Draining::new(course.phase().clone())).await;
+        error = ended.err().map(Into::into);
+        course.server_ended(if error.is_some() { Reason::ServerFailed } else { Reason::ServerEnded });
+        // The server's end proves the last byte of each connection; the table's, what was detached from it.
+        course.phase().reached(Phase::Draining).await;
+        in_flight.drained().await;
+    };
+    let out_of_time = async {
+        course.phase().reached(Phase::Closing).await;
+        in_flight.for_each(|context| late.extend(context.cloned()));
+        course.phase().reached(Phase::Cleanup).await;
+    };
+    tokio::select! {
+        biased;
+        never = narrator.listen() => match never {},
+        () = drained => {}
+        () = out_of_time => {}
+    }
+    Served { error, late }
+}
+
+impl Served {
+    /// Who was cut: those who are still there, and those whose end the layer has seen.
+    fn cut(&self, course: &Course) -> RollCall {
+        let mut cut = RollCall::now(&course.ledger().in_flight);
+        let seen = self.late.iter().filter(|context| context.outcome() == Outcome::CutByShutdown);
+        seen.for_each(|context| cut.name(Some(context)));
+        cut.total += usize::try_from(course.ledger().cut()).unwrap_or(usize::MAX);
+        cut
+    }
+}
+
+async fn clean_up(course: &Course, hooks: Vec<Hook>) -> Vec<HookReport> {
+    let mut reports = Vec::with_capacity(hooks.len());
+    for hook in hooks {
+        course.set_hook(Some(hook.name.clone()));
+        let report = hook.run().await;
+        let (hook, seconds) = (report.name(), report.took().as_secs_f64());
+        if report.is_done() {
+            tracing::info!(hook, seconds, "a hook is done");
+        } else {
+            tracing::error!(hook, seconds, end = %report.end(), "a hook has failed");
+        }
+        reports.push(report);
+    }
+    course.set_hook(None);
+    reports
+}
+
+/// How long each phase after `Serving` took, the last one excepted: it has no end.
+fn durations(entered: &[(Phase, Instant)]) -> Vec<(Phase, Duration)> {
+    let took = |pair: &[(Phase, Instant)]| (pair[0].0, pair[1].1.saturating_duration_since(pair[0].1));
+    entered.windows(2).map(took).filter(|(phase, _)| *phase > Phase::Serving).collect()
+}
+
+/// Sees that the process ends also if `run` does not: dropped halfway, or by a panic of the server.
+struct Abandoned<'a>(&'a Course);
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        self.0.server_ended(Reason::Abandoned);
+        self.0.enter(Phase::Stopped, None);
+    }
+}

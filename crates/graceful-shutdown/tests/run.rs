@@ -1,0 +1,256 @@
+//! The course of a shutdown, from within a process that goes on: without signals and without the reaper.
+
+use std::{
+    convert::Infallible,
+    future, io,
+    process::{ExitCode, Termination},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::{HeaderValue, Request, Response};
+use macadam_core::{Gauges, Phase, RequestContext};
+use macadam_graceful_shutdown::{Draining, HookEnd, Reason, Shutdown, ShutdownBuilder};
+use tokio::sync::oneshot;
+use tower::{Layer, Service, service_fn};
+
+const A_WHILE: Duration = Duration::from_millis(40);
+
+fn shutdown() -> ShutdownBuilder {
+    Shutdown::builder().signals(false).reaper(false).lame_duck(A_WHILE).drain(A_WHILE)
+}
+
+async fn serve(draining: Draining) -> Result<(), Infallible> {
+    draining.await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_phase_takes_its_time_and_the_report_says_so() {
+    let shutdown = shutdown().build().unwrap();
+    let handle = shutdown.handle();
+    let _place = handle.in_flight().enter(None);
+    handle.trigger("enough");
+    let report = shutdown.run(serve).await;
+
+    let phases: Vec<_> = report.phases().iter().map(|(phase, _)| *phase).collect();
+    assert_eq!(phases, [Phase::LameDuck, Phase::Draining, Phase::Closing, Phase::Cleanup]);
+    for ((phase, took), least) in report.phases().iter().zip([A_WHILE, A_WHILE, Duration::from_millis(500)]) {
+        assert!(*took >= least, "{phase} took {took:?}");
+    }
+    assert_eq!((report.cut_total(), report.cut().len(), report.exit_code()), (1, 0, 75));
+}
+
+#[tokio::test]
+async fn it_drains_until_the_server_has_ended_and_the_table_is_empty() {
+    for server_first in [true, false] {
+        let shutdown = shutdown().drain(Duration::from_secs(20)).build().unwrap();
+        let handle = shutdown.handle();
+        handle.trigger("enough");
+        let (end, ended) = oneshot::channel::<()>();
+        let server = async {
+            let _ = ended.await;
+            Ok::<_, Infallible>(())
+        };
+        let (mut end, mut place) = (Some(end), Some(handle.in_flight().enter(None)));
+
+        let run = tokio::spawn(shutdown.run(|_| server));
+        handle.watch().reached(Phase::Draining).await;
+        if server_first {
+            drop(end.take());
+        } else {
+            drop(place.take());
+        }
+        tokio::time::sleep(A_WHILE).await;
+        assert_eq!(
+            handle.phase(),
+            Phase::Draining,
+            "one of them is left; the server ended first: {server_first}"
+        );
+        drop((end, place));
+        let report = run.await.unwrap();
+        assert_eq!(report.exit_code(), 0);
+        assert!(report.phases().iter().all(|(phase, _)| *phase != Phase::Closing));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_ends_by_itself_is_drained_without_a_lame_duck() {
+    let shutdown = shutdown().lame_duck(Duration::from_secs(5)).build().unwrap();
+    let report = shutdown.run(|_| future::ready(Ok::<_, Infallible>(()))).await;
+    assert_eq!(report.reason(), &Reason::ServerEnded);
+    let phases: Vec<_> = report.phases().iter().map(|(phase, _)| *phase).collect();
+    assert_eq!(phases, [Phase::Draining, Phase::Cleanup]);
+    assert_eq!(report.exit_code(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_fails_after_the_signal_keeps_the_signals_reason_and_is_not_clean() {
+    let shutdown = shutdown().build().unwrap();
+    shutdown.handle().trigger("enough");
+    let server = |draining: Draining| async {
+        draining.await;
+        Err::<(), _>(io::Error::other("a bad end"))
+    };
+    let report = shutdown.run(server).await;
+    assert_eq!(report.reason(), &Reason::Trigger("enough".into()));
+    assert_eq!(report.error().unwrap().to_string(), "a bad end");
+    assert_eq!(report.report(), ExitCode::from(70));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_end_is_dropped_after_closing() {
+    let shutdown = shutdown().build().unwrap();
+    shutdown.handle().trigger("enough");
+    let report = shutdown.run(|_| future::pending::<Result<(), Infallible>>()).await;
+    assert!(report.server_cut());
+    assert_eq!(report.cut_total(), 0);
+    assert_eq!(report.report(), ExitCode::from(75));
+}
+
+#[tokio::test]
+async fn what_was_cut_is_named_whether_it_is_still_there_or_was_dropped_while_closing() {
+    let shutdown = shutdown().drain(10 * A_WHILE).build().unwrap();
+    let handle = shutdown.handle();
+    handle.trigger("enough");
+    let mut service =
+        shutdown.layer().layer(service_fn(|_| future::pending::<Result<Response<String>, Infallible>>()));
+    let mut request = |id: &'static str| {
+        let mut request = Request::new(());
+        RequestContext::of(&mut request).set_request_id(HeaderValue::from_static(id));
+        service.call(request)
+    };
+    let (stays, goes, cancelled) = (request("stays"), request("goes"), request("cancelled"));
+
+    let watch = handle.watch();
+    let run = tokio::spawn(shutdown.run(serve));
+    watch.reached(Phase::Draining).await;
+    drop(cancelled);
+    watch.reached(Phase::Closing).await;
+    tokio::time::sleep(A_WHILE).await;
+    drop(goes);
+    let report = run.await.unwrap();
+    drop(stays);
+
+    let ids: Vec<_> = report.cut().iter().filter_map(|cut| cut.request_id()).collect();
+    assert_eq!(ids, ["stays", "goes"]);
+    assert_eq!((report.cut_total(), report.exit_code()), (2, 75));
+}
+
+#[tokio::test]
+async fn responses_are_counted_from_the_lame_duck_on() {
+    let shutdown = shutdown().build().unwrap();
+    let handle = shutdown.handle();
+    let mut service =
+        shutdown.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new()))));
+    let watch = handle.watch();
+    let run = tokio::spawn(shutdown.run(serve));
+    watch.reached(Phase::Serving).await;
+    service.call(Request::new(())).await.unwrap();
+    handle.trigger("enough");
+    watch.reached(Phase::LameDuck).await;
+    service.call(Request::new(())).await.unwrap();
+    service.call(Request::new(())).await.unwrap();
+    assert_eq!(run.await.unwrap().completed(), 2);
+}
+
+#[tokio::test]
+async fn hooks_run_in_order_after_the_server_is_gone_and_each_is_reported() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let hook = |name: &'static str, result: Result<(), &'static str>| {
+        let seen = Arc::clone(&seen);
+        move || async move {
+            seen.lock().unwrap().push(name);
+            result
+        }
+    };
+    let limit = Duration::from_secs(1);
+    let shutdown = shutdown()
+        .hook("first", limit, hook("first", Err("no")))
+        .hook("second", limit, hook("second", Ok(())))
+        .build()
+        .unwrap();
+    let server = Arc::clone(&seen);
+    shutdown.handle().trigger("enough");
+    let report = shutdown
+        .run(|draining| async move {
+            draining.await;
+            server.lock().unwrap().push("server");
+            Ok::<_, Infallible>(())
+        })
+        .await;
+
+    assert_eq!(*seen.lock().unwrap(), ["server", "first", "second"]);
+    let [first, second] = report.hooks() else { panic!("two hooks: {report:?}") };
+    assert_eq!((first.name(), second.name()), ("first", "second"));
+    assert!(matches!(first.end(), HookEnd::Failed(error) if error.to_string() == "no"));
+    assert!(second.is_done());
+    assert_eq!(report.exit_code(), 70);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_is_cut_at_its_limit_and_not_a_tick_before() {
+    let limit = Duration::from_secs(2);
+    let hook = |after: Duration| {
+        move || async move {
+            tokio::time::sleep(after).await;
+            Ok::<_, Infallible>(())
+        }
+    };
+    let tick = Duration::from_millis(1);
+    let shutdown = shutdown().hook("just", limit, hook(limit - tick)).hook("late", limit, hook(limit + tick));
+    let report = shutdown.build().unwrap().run(|_| future::ready(Ok::<_, Infallible>(()))).await;
+    let [just, late] = report.hooks() else { panic!("two hooks: {report:?}") };
+    assert!(just.is_done());
+    assert!(matches!(late.end(), HookEnd::TimedOut));
+    assert_eq!(late.took(), limit);
+}
+
+#[tokio::test]
+async fn the_first_reason_stays_and_a_trigger_before_run_is_remembered() {
+    let shutdown = shutdown().build().unwrap();
+    let handle = shutdown.handle();
+    assert!(handle.trigger("one"));
+    assert!(!handle.clone().trigger("another"));
+    assert_eq!(handle.phase(), Phase::Starting, "nothing moves before `run`");
+    assert_eq!(shutdown.run(serve).await.reason(), &Reason::Trigger("one".into()));
+}
+
+#[tokio::test]
+async fn handles_see_the_phases_and_the_table() {
+    let shutdown = shutdown().build().unwrap();
+    let handle = shutdown.handle();
+    let readings = || {
+        let mut readings = Vec::new();
+        handle.read(&mut |reading| readings.push((reading.name, reading.value)));
+        readings
+    };
+    assert_eq!(readings(), [("macadam_shutdown_phase", 0.0), ("macadam_requests_in_flight", 0.0)]);
+    let place = handle.in_flight().enter(None);
+    assert_eq!(readings()[1], ("macadam_requests_in_flight", 1.0));
+    drop(place);
+
+    handle.trigger("enough");
+    let draining = tokio::spawn(handle.draining());
+    drop(shutdown.run(serve).await);
+    draining.await.unwrap();
+    assert_eq!(readings()[0], ("macadam_shutdown_phase", 6.0));
+    handle.draining().await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_dropped_stops_without_its_hooks() {
+    let (ran, mut hook) = oneshot::channel();
+    let shutdown = shutdown()
+        .hook("never", A_WHILE, || future::ready(ran.send(()).map_err(|()| "nobody listens")))
+        .build()
+        .unwrap();
+    let handle = shutdown.handle();
+    let run = tokio::spawn(shutdown.run(serve));
+    handle.watch().reached(Phase::Serving).await;
+    run.abort();
+    assert!(run.await.unwrap_err().is_cancelled());
+    assert_eq!(handle.phase(), Phase::Stopped);
+    assert!(!handle.trigger("too late"));
+    assert!(hook.try_recv().is_err());
+}
