@@ -1,1 +1,91 @@
 //! One span a request, from its arrival to the last frame of its body.
+//!
+//! [`TelemetryLayer`] runs every request inside a `tracing` span, so that whatever is logged on its behalf bears its
+//! id and its route, and writes one access event when the request is over. It neither installs a subscriber nor
+//! knows OpenTelemetry, has no metrics but the gauge below, refuses nothing, and arms no timer.
+//!
+//! ```
+//! use http::{Request, Response};
+//! use http_body_util::{BodyExt, Full};
+//! use macadam_core::RequestContext;
+//! use macadam_telemetry::TelemetryLayer;
+//! use tower::{Layer, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), std::convert::Infallible> {
+//! let captured = macadam_test::events::capture();
+//! let (layer, handle) = TelemetryLayer::new().pair();
+//! let service = layer.layer(service_fn(async |_: Request<()>| {
+//!     tracing::info!("in the handler");
+//!     Ok::<_, std::convert::Infallible>(Response::new(Full::new("hello".as_bytes())))
+//! }));
+//!
+//! let mut request = Request::get("/secrets/42").body(()).unwrap();
+//! RequestContext::of(&mut request).set_request_id("checkout-7f3a".parse().unwrap());
+//! let response = service.clone().oneshot(request).await?;
+//! assert_eq!(handle.active(), 1, "its body has not been sent");
+//!
+//! response.into_body().collect().await?;
+//! assert_eq!(handle.active(), 0);
+//! assert_eq!(captured.span("request").fields["request_id"], "checkout-7f3a");
+//! assert_eq!(captured.span("request").fields["outcome"], "finished");
+//! assert_eq!(captured.events()[1].target, "macadam::access");
+//!
+//! drop(service.oneshot(Request::new(())).await?);
+//! assert_eq!(captured.events()[3].fields["outcome"], "cancelled", "whoever asked did not read the answer");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is recorded
+//!
+//! The span is `request`, at level `info`, of target `macadam::request`. It is open from the layer's call until the
+//! response's body is dropped, which servers do as soon as they have its last frame, and entered whenever the
+//! service's future or that body is polled or dropped.
+//!
+//! | field | when | what |
+//! |---|---|---|
+//! | `request_id` | at the call | the context's, where a layer further out has set one |
+//! | `method` | at the call | `_OTHER` for one that is in no standard |
+//! | `route` | with the response's head, or else at the end | the matched template, where a layer further in has set one |
+//! | `status` | with the response's head | absent where there was none |
+//! | `outcome` | at the end | [`Outcome`](macadam_core::Outcome), as whoever refused or cut the request settled it; else `finished`, `failed`, `cancelled` or `panicked` |
+//!
+//! The event is `request ended`, at level `info`, inside the span. It has a target of its own, `macadam::access`, so
+//! that an access log can be had or left without a filter on anything else. Its fields are `status`, `outcome` and
+//! `duration_seconds`: from the request's arrival, as its context knows it, to the end of the response.
+//!
+//! Paths, queries and headers are in neither: they hold secrets, and are a peer's to choose.
+//!
+//! # When a request is over
+//!
+//! When the last frame of its body is handed to the transport, by the rule of [`macadam_core::body`]; for HEAD, 204,
+//! 304 and upgrades, when the head is. When its future or its body fails, panics or is dropped. Until then it counts
+//! as active in [`TelemetryHandle`], and as `macadam_requests_active` in its [`Gauges`](macadam_core::Gauges).
+//!
+//! # Ordering
+//!
+//! Inside request ids, which the span begins with. Outside everything that refuses, ends or catches a request, whose
+//! outcomes it sees; what a layer further out answers itself, it does not see. One of them is enough: a second one
+//! further in opens a second span inside the first.
+//!
+//! # Differences from tower-http
+//!
+//! - `TraceLayer` has a parameter for each of seven hooks; this has none. What it records is the table above.
+//! - `TraceLayer` says nothing of a request whose client went away, unless `OnEarlyDropLayer` stands inside it.
+//! - `TraceLayer`'s default span has the raw path in it, query and all.
+//! - What is dropped with a request, is dropped inside its span.
+
+mod active;
+mod guard;
+mod in_span;
+mod layer;
+mod service;
+
+pub use self::{
+    active::TelemetryHandle,
+    guard::RequestGuard,
+    in_span::InSpan,
+    layer::TelemetryLayer,
+    service::{ResponseFuture, SpannedBody, Telemetry},
+};

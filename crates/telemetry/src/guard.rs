@@ -1,0 +1,110 @@
+//! What is recorded of a request as it goes along, and said when it is over.
+
+use std::fmt;
+
+use http::{Method, StatusCode, response};
+use macadam_core::{End, Guard, Outcome, RequestContext};
+use tracing::{Span, field::Empty};
+
+use crate::active::Active;
+
+/// Held from the layer's call to the response's end; fills the request's span in, and writes the access event.
+pub struct RequestGuard {
+    context: RequestContext,
+    span: Span,
+    status: Option<StatusCode>,
+    end: End,
+    _active: Active,
+}
+
+impl RequestGuard {
+    pub(crate) fn new(context: RequestContext, active: Active) -> Self {
+        let span = tracing::info_span!(
+            target: "macadam::request",
+            "request",
+            request_id = context.request_id().and_then(|id| id.to_str().ok()),
+            method = known(context.wire().method()),
+            route = Empty,
+            status = Empty,
+            outcome = Empty,
+        );
+        // Until a future holds it, nothing but a panic in the service's call can end it.
+        Self { context, span, status: None, end: End::Panicked, _active: active }
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    fn record_route(&self) {
+        if let Some(route) = self.context.route() {
+            self.span.record("route", route.as_str());
+        }
+    }
+}
+
+impl Guard for RequestGuard {
+    fn head(&mut self, head: &mut response::Parts) {
+        self.status = Some(head.status);
+        if !self.span.is_disabled() {
+            self.span.record("status", head.status.as_u16());
+            self.record_route();
+        }
+    }
+
+    fn end(mut self, end: End) {
+        self.end = end;
+    }
+}
+
+impl Drop for RequestGuard {
+    fn drop(&mut self) {
+        // Whoever refused or cut the request has settled its outcome already, and knows more.
+        self.context.settle(match self.end {
+            End::Finished => Outcome::Finished,
+            End::Failed => Outcome::Failed,
+            End::Dropped => Outcome::Cancelled,
+            End::Panicked => Outcome::Panicked,
+        });
+        let outcome = self.context.outcome().as_str();
+        if !self.span.is_disabled() {
+            self.span.record("outcome", outcome);
+            if self.status.is_none() {
+                self.record_route();
+            }
+        }
+        self.span.in_scope(|| {
+            tracing::info!(
+                target: "macadam::access",
+                status = self.status.map(|status| status.as_u16()),
+                outcome,
+                // The request's only look at the clock here, and none where nobody listens.
+                duration_seconds = self.context.arrival().elapsed().as_secs_f64(),
+                "request ended",
+            );
+        });
+    }
+}
+
+impl fmt::Debug for RequestGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestGuard").field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+/// The method, or what OpenTelemetry says for one that a peer made up.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        Method::QUERY => "QUERY",
+        _ => "_OTHER",
+    }
+}

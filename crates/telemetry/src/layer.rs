@@ -1,0 +1,33 @@
+//! The layer.
+
+use tower_layer::Layer;
+
+use crate::{active::TelemetryHandle, service::Telemetry};
+
+/// Opens one span for every request, and closes it when its response is over. See the [crate](crate) documentation.
+#[derive(Clone, Debug)]
+pub struct TelemetryLayer {
+    handle: TelemetryHandle,
+}
+
+impl TelemetryLayer {
+    /// A layer, with a count of its own.
+    #[expect(clippy::new_without_default, reason = "a layer is shared by name, never made in passing")]
+    pub fn new() -> Self {
+        Self { handle: TelemetryHandle::new() }
+    }
+
+    /// The layer, and the handle that reads how many requests are active.
+    pub fn pair(self) -> (Self, TelemetryHandle) {
+        let handle = self.handle.clone();
+        (self, handle)
+    }
+}
+
+impl<S> Layer<S> for TelemetryLayer {
+    type Service = Telemetry<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Telemetry::new(inner, self.handle.clone())
+    }
+}

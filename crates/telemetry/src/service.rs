@@ -1,0 +1,78 @@
+//! The service, and its future.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use macadam_core::{GuardedBody, GuardedFuture, RequestContext};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::{active::TelemetryHandle, guard::RequestGuard, in_span::InSpan};
+
+/// Runs every request inside a span of its own; made by [`TelemetryLayer`](crate::TelemetryLayer).
+#[derive(Clone, Debug)]
+pub struct Telemetry<S> {
+    inner: S,
+    handle: TelemetryHandle,
+}
+
+/// The body of a response, in the request's span to its end.
+pub type SpannedBody<B> = GuardedBody<InSpan<B>, RequestGuard>;
+
+impl<S> Telemetry<S> {
+    pub(crate) fn new(inner: S, handle: TelemetryHandle) -> Self {
+        Self { inner, handle }
+    }
+}
+
+impl<S, B, C> Service<Request<B>> for Telemetry<S>
+where
+    S: Service<Request<B>, Response = Response<C>>,
+    C: Body,
+{
+    type Response = Response<SpannedBody<C>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let context = RequestContext::of(&mut request);
+        let wire = context.wire().clone();
+        let guard = RequestGuard::new(context, self.handle.enter());
+        let span = guard.span().clone();
+        let inner = span.in_scope(|| self.inner.call(request));
+        ResponseFuture { inner: GuardedFuture::new(InSpan::new(inner, span), wire, guard) }
+    }
+}
+
+pin_project! {
+    /// Runs the service's future inside the request's span, and hands the span on to the response's body.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, it ends the request as cancelled.
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: GuardedFuture<InSpan<F>, RequestGuard>,
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+{
+    type Output = Result<Response<SpannedBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().inner.poll(cx)
+    }
+}
