@@ -1,0 +1,250 @@
+//! The request's body.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use macadam_core::{Outcome, RequestContext, Stage};
+use tokio::time::{Duration, Instant};
+
+use crate::{
+    alarm::Alarm,
+    conn::{Conn, END_OF_HEAD, tail_after},
+};
+
+/// A request's body, with a clock on the client.
+///
+/// The clock runs while the handler waits for a frame, from the poll that found none to the next frame, and is off
+/// otherwise. While it runs, the request's own deadline stands still: the handler is not to blame for a slow client.
+/// When it fires the body fails with a [`BodyError`] of kind [`Idle`](BodyErrorKind::Idle), once, and has ended; an
+/// error that the handler then answers reaches the client as 408, and an HTTP/1 connection is closed.
+///
+/// # Cancel safety
+///
+/// No frame is lost when a future that polls it is dropped. Dropped itself, it lets the deadline run on.
+pub struct Body {
+    incoming: Incoming,
+    /// Until the body has ended.
+    receipt: Option<Receipt>,
+    failed: bool,
+}
+
+/// What is kept for a body whose end is still to come.
+struct Receipt {
+    conn: Arc<Conn>,
+    context: RequestContext,
+    number: u64,
+    /// HTTP/1: the last four bytes of the request as far as it was taken out.
+    tail: Option<u32>,
+    has_length: bool,
+    /// The stage before the handler began to wait.
+    waited_in: Option<Stage>,
+    idle_due: Instant,
+    /// Made at the first wait: a body that is there when asked for pays nothing.
+    alarm: Option<Alarm>,
+}
+
+impl Body {
+    pub(crate) fn new(
+        incoming: Incoming,
+        conn: &Arc<Conn>,
+        context: &RequestContext,
+        number: u64,
+        is_http1: bool,
+    ) -> Self {
+        if incoming.is_end_stream() {
+            if is_http1 {
+                conn.request_ended(END_OF_HEAD);
+            }
+            return Self { incoming, receipt: None, failed: false };
+        }
+        conn.body_begins();
+        let receipt = Receipt {
+            conn: Arc::clone(conn),
+            context: context.clone(),
+            number,
+            tail: is_http1.then_some(END_OF_HEAD),
+            has_length: incoming.size_hint().exact().is_some(),
+            waited_in: None,
+            idle_due: context.arrival(),
+            alarm: None,
+        };
+        Self { incoming, receipt: Some(receipt), failed: false }
+    }
+
+    /// Whether there is something to come.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.receipt.is_some()
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        if this.failed {
+            return Poll::Ready(None);
+        }
+        let frame = match Pin::new(&mut this.incoming).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                let Some(receipt) = &mut this.receipt else { return Poll::Pending };
+                ready!(receipt.poll_idle(cx));
+                let error = BodyError::idle(receipt.conn.clocks.request_body_idle);
+                receipt.conn.set_late(receipt.number);
+                receipt.context.settle(Outcome::TimedOut);
+                this.receipt = None;
+                this.failed = true;
+                return Poll::Ready(Some(Err(error)));
+            }
+        };
+        if let Some(receipt) = &mut this.receipt {
+            receipt.resume();
+            let ended = match &frame {
+                Some(Ok(frame)) => {
+                    receipt.take_out(frame);
+                    frame.is_trailers() || this.incoming.is_end_stream()
+                }
+                Some(Err(_)) => false,
+                None => true,
+            };
+            if ended {
+                receipt.end();
+            }
+            if ended || matches!(frame, Some(Err(_))) {
+                this.receipt = None;
+            }
+        }
+        Poll::Ready(frame.map(|frame| {
+            frame.map_err(|error| {
+                this.failed = true;
+                BodyError::transport(error)
+            })
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.failed || self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.failed { SizeHint::with_exact(0) } else { self.incoming.size_hint() }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Body").field(&self.incoming).finish()
+    }
+}
+
+impl Receipt {
+    /// The handler waits.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waited_in.is_none() {
+            self.waited_in = Some(self.context.stage());
+            self.context.set_stage(Stage::ReadingBody);
+            self.context.pause_deadline();
+            self.idle_due = Instant::now() + self.conn.clocks.request_body_idle;
+        }
+        let due = self.idle_due;
+        self.alarm.get_or_insert_with(|| Alarm::at(due)).poll(cx, due)
+    }
+
+    fn resume(&mut self) {
+        let Some(stage) = self.waited_in.take() else { return };
+        self.context.resume_deadline();
+        // Unless it has moved on, as with a response that began before its request had ended.
+        if self.context.stage() == Stage::ReadingBody {
+            self.context.set_stage(stage);
+        }
+    }
+
+    fn take_out(&mut self, frame: &Frame<Bytes>) {
+        if let (true, Some(tail), Some(data)) = (self.has_length, &mut self.tail, frame.data_ref()) {
+            *tail = tail_after(*tail, data);
+        }
+    }
+
+    fn end(&self) {
+        if let Some(tail) = self.tail {
+            self.conn.request_ended(tail);
+        }
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        self.resume();
+        self.conn.body_over();
+    }
+}
+
+/// Why a request's body failed.
+#[derive(Debug)]
+pub struct BodyError {
+    cause: Cause,
+}
+
+#[derive(Debug)]
+enum Cause {
+    Idle(Duration),
+    Transport(hyper::Error),
+}
+
+/// What a [`BodyError`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BodyErrorKind {
+    /// The client sent nothing of it for too long.
+    Idle,
+    /// The connection or the stream failed, or its bytes make no sense.
+    Transport,
+}
+
+impl BodyError {
+    fn idle(waited: Duration) -> Self {
+        Self { cause: Cause::Idle(waited) }
+    }
+
+    fn transport(error: hyper::Error) -> Self {
+        Self { cause: Cause::Transport(error) }
+    }
+
+    /// What it is about.
+    pub fn kind(&self) -> BodyErrorKind {
+        match self.cause {
+            Cause::Idle(_) => BodyErrorKind::Idle,
+            Cause::Transport(_) => BodyErrorKind::Transport,
+        }
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Idle(waited) => write!(f, "the client sent nothing of the request's body for {waited:?}"),
+            Cause::Transport(_) => f.write_str("the request's body could not be read from the connection"),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.cause {
+            Cause::Idle(_) => None,
+            Cause::Transport(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The clocks of a connection: how long each of its waits may last.
+
+use tokio::time::{Duration, Instant};
+
+use crate::{
+    conn::Conn,
+    house::{House, Order},
+};
+
+/// How long each wait may last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clocks {
+    pub(crate) first_byte: Duration,
+    pub(crate) header: Duration,
+    pub(crate) keep_alive_idle: Duration,
+    pub(crate) request_body_idle: Duration,
+}
+
+impl Default for Clocks {
+    fn default() -> Self {
+        Self {
+            first_byte: Duration::from_secs(10),
+            header: Duration::from_secs(20),
+            keep_alive_idle: Duration::from_secs(75),
+            request_body_idle: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Clocks {
+    /// When the first byte of a connection accepted at `accepted` is due.
+    pub(crate) fn first_byte_due(&self, house: &House, accepted: Instant) -> Instant {
+        sooner_in_a_drain(house, accepted, self.first_byte, DRAIN_FIRST_BYTE)
+    }
+
+    /// When a head is due whose first byte came at `begun`.
+    pub(crate) fn header_due(&self, house: &House, begun: Instant) -> Instant {
+        sooner_in_a_drain(house, begun, self.header, DRAIN_HEADER)
+    }
+}
+
+fn sooner_in_a_drain(house: &House, since: Instant, usual: Duration, in_drain: Duration) -> Instant {
+    let due = since + usual;
+    if house.order() < Order::Drain {
+        return due;
+    }
+    // Who began before the drain did not know of it, and gets the whole of the shorter time.
+    due.min(since.max(house.drain_since()) + in_drain)
+}
+
+/// Since when a connection waits, as its task has seen it.
+pub(crate) struct Waiting {
+    since: Option<Instant>,
+    /// How many requests there had been. Another number is another wait, though nobody saw the exchange between.
+    requests: u64,
+    /// When the first byte of the head under way was seen.
+    head_begun: Option<Instant>,
+}
+
+impl Waiting {
+    /// Since `accepted`, with the first byte of the first head seen at `head_begun`.
+    pub(crate) fn since(accepted: Instant, head_begun: Instant) -> Self {
+        Self { since: Some(accepted), requests: 0, head_begun: Some(head_begun) }
+    }
+
+    /// The connection is in an exchange.
+    pub(crate) fn over(&mut self, conn: &Conn) {
+        if self.since.take().is_some() {
+            conn.wait_no_more();
+        }
+        if conn.is_asked_to_leave() {
+            conn.stay();
+        }
+    }
+
+    /// The connection waits; returns since when. One clock read an exchange.
+    pub(crate) fn idle(&mut self, conn: &Conn) -> Instant {
+        let requests = conn.requests();
+        if requests != self.requests {
+            self.since = None;
+            self.requests = requests;
+            self.head_begun = None;
+        }
+        *self.since.get_or_insert_with(|| {
+            let now = Instant::now();
+            conn.wait_from(now);
+            now
+        })
+    }
+
+    /// The connection waits for the rest of a head; returns when that began.
+    pub(crate) fn head(&mut self, conn: &Conn) -> Instant {
+        self.idle(conn);
+        *self.head_begun.get_or_insert_with(Instant::now)
+    }
+}
+
+/// A connection accepted just before the drain still gets this long for its first byte.
+const DRAIN_FIRST_BYTE: Duration = Duration::from_secs(1);
+/// A head under way when the drain begins still gets this long.
+const DRAIN_HEADER: Duration = Duration::from_secs(5);

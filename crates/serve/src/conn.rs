@@ -1,0 +1,315 @@
+//! What the parts of a connection know of each other.
+//!
+//! hyper owns the socket, the service owns the requests and a task owns the clocks; none of them can ask the others.
+//! So each leaves what it knows here: how many bytes were read, where the last request ended, what is unanswered,
+//! what is unflushed. From these follows the one question on which everything else hangs: is this connection in an
+//! exchange, in a head, or idle?
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{
+            AtomicBool, AtomicU8, AtomicU32, AtomicU64,
+            Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
+        },
+    },
+};
+
+use atomic_waker::AtomicWaker;
+use tokio::time::Instant;
+
+use crate::{
+    clocks::Clocks,
+    house::{House, Order},
+    reason::CloseReason,
+};
+
+/// The shared state of one connection.
+pub(crate) struct Conn {
+    pub(crate) house: Arc<House>,
+    pub(crate) clocks: Clocks,
+    pub(crate) peer: SocketAddr,
+    /// The task that runs the connection; after an upgrade, the one that reads from it.
+    pub(crate) task: AtomicWaker,
+    /// Bytes that hyper was given.
+    read: AtomicU64,
+    /// The last four of them.
+    tail: AtomicU32,
+    /// `read` at the end of the last request, if nothing had been read beyond it.
+    mark: AtomicU64,
+    written: AtomicU64,
+    requests: AtomicU64,
+    /// Requests whose response is not over.
+    answering: AtomicU32,
+    /// Request bodies that have neither ended nor been dropped.
+    receiving: AtomicU32,
+    /// HTTP/1: an answer may still lie in hyper's buffer.
+    dirty: AtomicBool,
+    /// A request was answered.
+    answered: AtomicBool,
+    /// The bytes no longer are HTTP: 101, or CONNECT.
+    tunnel: AtomicBool,
+    http10: AtomicBool,
+    /// HTTP/2: the peer has acknowledged our ping, and so the end of the connection.
+    ponged: AtomicBool,
+    reason: AtomicU8,
+    /// Nanoseconds after the house's epoch since when no request runs here; `NOT_WAITING` while one does.
+    waiting_since: AtomicU64,
+    /// Asked to make room, and has not looked yet.
+    asked_to_leave: AtomicBool,
+    /// Asked to make room, and has not said that it stays.
+    leaving: AtomicBool,
+    any_late: AtomicBool,
+    /// Requests, by number, whose body did not come in time.
+    late: Mutex<Vec<u64>>,
+}
+
+/// Where an HTTP/1 connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A request runs, or its answer is not flushed.
+    Exchange,
+    /// Bytes have come since the last request's end.
+    Head,
+    /// Nothing has.
+    Idle,
+}
+
+pub(crate) const NOT_WAITING: u64 = u64::MAX;
+
+/// What a request without a body, or with a chunked one, ends with.
+pub(crate) const END_OF_HEAD: u32 = u32::from_be_bytes(*b"\r\n\r\n");
+
+/// The last four bytes of what had `tail` for its last four, and then went on with `bytes`.
+pub(crate) fn tail_after(tail: u32, bytes: &[u8]) -> u32 {
+    let last = &bytes[bytes.len().saturating_sub(4)..];
+    last.iter().fold(tail, |tail, byte| tail << 8 | u32::from(*byte))
+}
+
+impl Conn {
+    pub(crate) fn new(house: Arc<House>, clocks: Clocks, peer: SocketAddr) -> Self {
+        let since = house.nanos(Instant::now());
+        Self {
+            house,
+            clocks,
+            peer,
+            task: AtomicWaker::new(),
+            read: AtomicU64::new(0),
+            tail: AtomicU32::new(0),
+            mark: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            answering: AtomicU32::new(0),
+            receiving: AtomicU32::new(0),
+            dirty: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
+            tunnel: AtomicBool::new(false),
+            http10: AtomicBool::new(false),
+            ponged: AtomicBool::new(false),
+            reason: AtomicU8::new(CloseReason::Ended as u8),
+            waiting_since: AtomicU64::new(since),
+            asked_to_leave: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+            any_late: AtomicBool::new(false),
+            late: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub(crate) fn order(&self) -> Order {
+        self.house.order()
+    }
+
+    /// Bytes go to hyper.
+    pub(crate) fn count_read(&self, bytes: &[u8]) {
+        // The tail first: who sees the new count sees the new tail, and an old count marks nothing by a new tail
+        // but what was read before it.
+        self.tail.store(tail_after(self.tail.load(Relaxed), bytes), Release);
+        self.read.fetch_add(bytes.len() as u64, Release);
+    }
+
+    pub(crate) fn count_written(&self, bytes: usize) {
+        self.written.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Bytes moved in either direction.
+    pub(crate) fn moved(&self) -> u64 {
+        self.read.load(Relaxed) + self.written.load(Relaxed)
+    }
+
+    /// A request begins; returns its number.
+    pub(crate) fn begin(&self, http10: bool) -> u64 {
+        self.answering.fetch_add(1, AcqRel);
+        self.dirty.store(true, Release);
+        if http10 {
+            self.http10.store(true, Relaxed);
+        }
+        self.requests.fetch_add(1, AcqRel)
+    }
+
+    /// A request's last byte has been taken out, and it ends with `tail`.
+    ///
+    /// Marked only if those are the last bytes read: hyper reads on while a handler runs, and half a head behind this
+    /// request must not be taken for silence.
+    pub(crate) fn request_ended(&self, tail: u32) {
+        let read = self.read.load(Acquire);
+        if self.tail.load(Acquire) == tail {
+            self.mark.store(read, Release);
+        }
+    }
+
+    /// Whether nothing has been read since the last request's end.
+    pub(crate) fn nothing_behind(&self) -> bool {
+        self.read.load(Acquire) == self.mark.load(Acquire)
+    }
+
+    pub(crate) fn response_over(&self) {
+        self.answering.fetch_sub(1, AcqRel);
+    }
+
+    pub(crate) fn body_begins(&self) {
+        self.receiving.fetch_add(1, AcqRel);
+    }
+
+    pub(crate) fn body_over(&self) {
+        self.receiving.fetch_sub(1, AcqRel);
+        // A body may outlive its response, in a task of the handler's. Nobody else would tell the connection's task.
+        if self.answering.load(Acquire) == 0 {
+            self.task.wake();
+        }
+    }
+
+    /// Whether a request runs.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.answering.load(Acquire) != 0 || self.receiving.load(Acquire) != 0
+    }
+
+    pub(crate) fn answering(&self) -> u32 {
+        self.answering.load(Acquire)
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        if self.is_busy() || self.dirty.load(Acquire) {
+            Place::Exchange
+        } else if self.nothing_behind() {
+            Place::Idle
+        } else {
+            Place::Head
+        }
+    }
+
+    /// hyper's buffer is empty; whether that ended the exchange.
+    pub(crate) fn flushed(&self) -> bool {
+        // Looked at first: an answer's end is not its flush if it comes in between.
+        !self.is_busy() && self.dirty.load(Relaxed) && self.dirty.swap(false, AcqRel)
+    }
+
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Acquire)
+    }
+
+    pub(crate) fn set_answered(&self) {
+        self.answered.store(true, SeqCst);
+    }
+
+    pub(crate) fn has_answered(&self) -> bool {
+        self.answered.load(SeqCst)
+    }
+
+    pub(crate) fn set_tunnel(&self) {
+        self.tunnel.store(true, Release);
+    }
+
+    pub(crate) fn is_tunnel(&self) -> bool {
+        self.tunnel.load(Acquire)
+    }
+
+    pub(crate) fn set_ponged(&self) {
+        self.ponged.store(true, Relaxed);
+    }
+
+    pub(crate) fn has_ponged(&self) -> bool {
+        self.ponged.load(Relaxed)
+    }
+
+    /// Whether closing now could make a cut answer look whole: HTTP/1.0 ends one by closing.
+    pub(crate) fn would_look_whole(&self) -> bool {
+        self.http10.load(Relaxed) && self.place() == Place::Exchange && !self.is_tunnel()
+    }
+
+    /// Says why the connection ends. The first one to say so knows best.
+    pub(crate) fn close_for(&self, reason: CloseReason) {
+        let _ = self.reason.compare_exchange(CloseReason::Ended as u8, reason as u8, AcqRel, Relaxed);
+    }
+
+    pub(crate) fn reason(&self) -> CloseReason {
+        CloseReason::ALL[usize::from(self.reason.load(Acquire))]
+    }
+
+    /// No request runs here since `at`.
+    pub(crate) fn wait_from(&self, at: Instant) {
+        self.waiting_since.store(self.house.nanos(at), Release);
+        self.house.somebody_waits();
+    }
+
+    pub(crate) fn wait_no_more(&self) {
+        self.waiting_since.store(NOT_WAITING, Release);
+    }
+
+    pub(crate) fn waiting_since(&self) -> u64 {
+        self.waiting_since.load(Acquire)
+    }
+
+    /// Asks the connection to make room.
+    pub(crate) fn ask_to_leave(&self) {
+        self.leaving.store(true, Release);
+        self.asked_to_leave.store(true, Release);
+        self.task.wake();
+    }
+
+    /// Whether it was asked to; true once.
+    pub(crate) fn is_asked_to_leave(&self) -> bool {
+        self.asked_to_leave.load(Acquire) && self.asked_to_leave.swap(false, AcqRel)
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Acquire)
+    }
+
+    /// Asked to leave, it has a request after all.
+    pub(crate) fn stay(&self) {
+        if self.leaving.swap(false, AcqRel) {
+            self.house.stays();
+        }
+    }
+
+    /// The body of request `number` did not come in time.
+    pub(crate) fn set_late(&self, number: u64) {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+        self.any_late.store(true, Release);
+    }
+
+    pub(crate) fn is_late(&self, number: u64) -> bool {
+        self.any_late.load(Acquire)
+            && self.late.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)
+    }
+
+    pub(crate) fn forget_late(&self, number: u64) {
+        if self.any_late.load(Acquire) {
+            self.late.lock().unwrap_or_else(PoisonError::into_inner).retain(|late| *late != number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_is_the_last_four_bytes_however_they_came() {
+        assert_eq!(tail_after(0, b"GET / HTTP/1.1\r\n\r\n"), END_OF_HEAD);
+        assert_eq!(tail_after(tail_after(0, b"GET / HTTP/1.1\r\n"), b"\r\n"), END_OF_HEAD);
+        assert_eq!(tail_after(END_OF_HEAD, b"a"), u32::from_be_bytes(*b"\n\r\na"));
+        assert_eq!(tail_after(END_OF_HEAD, b""), END_OF_HEAD);
+    }
+}

@@ -1,0 +1,108 @@
+//! A server, as it is watched from outside.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use macadam_core::{Gauges, Reading};
+
+use crate::{house::House, reason::CloseReason};
+
+/// Watches a server. Cheap to clone.
+///
+/// | figure | labels | |
+/// |---|---|---|
+/// | `macadam_serve_connections` | | open now, upgraded and lingering ones among them |
+/// | `macadam_serve_connections_total` | | accepted |
+/// | `macadam_serve_requests_total` | | handed to the service |
+/// | `macadam_serve_in_flight` | | requests whose response is not over |
+/// | `macadam_serve_accept_errors_total` | | failed calls of `accept` |
+/// | `macadam_serve_closes_total` | `reason` | connections that ended |
+/// | `macadam_serve_linger_discarded_bytes_total` | | bytes that came after our close and were thrown away |
+/// | `macadam_serve_lost_when_idle_total` | | idle connections that we closed while the client was sending: what retiring them cost |
+#[derive(Clone)]
+pub struct Handle {
+    house: Arc<House>,
+}
+
+impl Handle {
+    pub(crate) fn new(house: Arc<House>) -> Self {
+        Self { house }
+    }
+
+    /// Connections that are open, upgraded and lingering ones among them.
+    pub fn connections(&self) -> usize {
+        self.house.len()
+    }
+
+    /// Requests handed to the service so far.
+    pub fn requests(&self) -> u64 {
+        self.house.requests()
+    }
+
+    /// Requests whose response is not over.
+    pub fn in_flight(&self) -> usize {
+        self.house.all().iter().map(|conn| conn.answering() as usize).sum()
+    }
+
+    /// Connections accepted so far.
+    pub fn accepted(&self) -> u64 {
+        self.house.figures.accepted.load(Relaxed)
+    }
+
+    /// Calls of `accept` that failed so far.
+    pub fn accept_errors(&self) -> u64 {
+        self.house.figures.accept_errors.load(Relaxed)
+    }
+
+    /// Connections that ended for this reason so far.
+    pub fn closes(&self, reason: CloseReason) -> u64 {
+        self.house.figures.closes[reason as usize].load(Relaxed)
+    }
+
+    /// Bytes that came after we had closed our side, and were thrown away.
+    pub fn discarded_bytes(&self) -> u64 {
+        self.house.figures.discarded_bytes.load(Relaxed)
+    }
+
+    /// Idle connections that we closed at the moment in which the client sent something: each is a request that was
+    /// lost, though to a client that may retry. It is what retiring and idle clocks cost.
+    pub fn lost_when_idle(&self) -> u64 {
+        self.house.figures.lost_when_idle.load(Relaxed)
+    }
+}
+
+impl Gauges for Handle {
+    fn read(&self, out: &mut dyn FnMut(Reading<'_>)) {
+        let mut figure = |name, labels: &[(&'static str, &str)], value: u64| {
+            #[expect(clippy::cast_precision_loss, reason = "figures are floats")]
+            out(Reading { name, labels, value: value as f64 });
+        };
+        let total = |count: &AtomicU64| count.load(Relaxed);
+        let figures = &self.house.figures;
+        figure("macadam_serve_connections", &[], self.connections() as u64);
+        figure("macadam_serve_connections_total", &[], total(&figures.accepted));
+        figure("macadam_serve_requests_total", &[], self.requests());
+        figure("macadam_serve_in_flight", &[], self.in_flight() as u64);
+        figure("macadam_serve_accept_errors_total", &[], total(&figures.accept_errors));
+        for reason in CloseReason::ALL {
+            let labels = [("reason", reason.as_str())];
+            figure("macadam_serve_closes_total", &labels, self.closes(*reason));
+        }
+        figure("macadam_serve_linger_discarded_bytes_total", &[], total(&figures.discarded_bytes));
+        figure("macadam_serve_lost_when_idle_total", &[], total(&figures.lost_when_idle));
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("connections", &self.connections())
+            .field("requests", &self.requests())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,272 @@
+//! The server: what it is told, and its loop.
+
+use std::{fmt, io, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use macadam_core::{Phase, PhaseWatch};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    select,
+    time::{Duration, timeout},
+};
+use tower_service::Service;
+use tracing::info;
+
+use crate::{
+    accept::Acceptor,
+    body::Body,
+    clocks::Clocks,
+    conn::Conn,
+    connection,
+    descriptors::{connections_in, raise_descriptor_limit},
+    handle::Handle,
+    house::{House, Order},
+    listen::Listen,
+    service::{App, BoxError},
+};
+
+/// Serves HTTP/1.1 and h2c on a listener.
+#[must_use = "nothing is accepted before it serves"]
+pub struct Server {
+    listener: TcpListener,
+    clocks: Clocks,
+    max_connections: usize,
+    phase: Option<PhaseWatch>,
+    house: Arc<House>,
+}
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Served {
+    /// Connections that were still open when the drain ran out of time, and were cut.
+    pub connections_cut: usize,
+    /// Requests among them whose response was not over.
+    pub requests_cut: usize,
+}
+
+impl Server {
+    /// Serves on this listener.
+    pub fn new(listener: TcpListener) -> Self {
+        Self {
+            listener,
+            clocks: Clocks::default(),
+            max_connections: 10_000,
+            phase: None,
+            house: Arc::new(House::new()),
+        }
+    }
+
+    /// Serves on this address, as [`Listen`] binds it if told nothing else. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Listen::bind`].
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self::new(Listen::new(address).bind()?))
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system's `getsockname`.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// How long a connection may take from its acceptance to its first byte (10 s; the last second of a connection
+    /// accepted just before a drain). It is then closed without an answer.
+    pub fn first_byte(mut self, limit: Duration) -> Self {
+        self.clocks.first_byte = limit.min(NO_LIMIT);
+        self
+    }
+
+    /// How long a request's head may take from its first byte to its last (20 s; 5 s in a drain). It is then answered
+    /// with 408.
+    pub fn header(mut self, limit: Duration) -> Self {
+        self.clocks.header = limit.min(NO_LIMIT);
+        self
+    }
+
+    /// How long a connection may be without a request, from the last byte of an answer to the first byte of the next
+    /// head; in HTTP/2 from the end of its last stream (75 s). It is then closed.
+    pub fn keep_alive_idle(mut self, limit: Duration) -> Self {
+        self.clocks.keep_alive_idle = limit.min(NO_LIMIT);
+        self
+    }
+
+    /// How long a handler may wait for the next frame of a request's body (30 s). The body then fails.
+    pub fn request_body_idle(mut self, limit: Duration) -> Self {
+        self.clocks.request_body_idle = limit.min(NO_LIMIT);
+        self
+    }
+
+    /// How many connections may be open at once (10,000, at least 1).
+    ///
+    /// At the cap the connection that has waited longest without a request makes room for a new one; where all have
+    /// one, the new one waits.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections.max(1);
+        self
+    }
+
+    /// Raises the process' limit of descriptors as far as it goes ([`raise_descriptor_limit`]), and lowers the cap on
+    /// connections to what fits. Both are logged.
+    pub fn fit_descriptors(mut self) -> Self {
+        let fitting = connections_in(raise_descriptor_limit());
+        if fitting < self.max_connections {
+            info!(
+                from = self.max_connections,
+                to = fitting,
+                "lowered the cap on connections to fit the descriptors"
+            );
+            self.max_connections = fitting;
+        }
+        self
+    }
+
+    /// Goes by this phase: asks clients to leave in the lame duck, drains, and closes. Without one it serves for ever.
+    pub fn phase(mut self, phase: PhaseWatch) -> Self {
+        self.phase = Some(phase);
+        self
+    }
+
+    /// The server, and a handle to watch it by.
+    pub fn pair(self) -> (Self, Handle) {
+        let handle = Handle::new(Arc::clone(&self.house));
+        (self, handle)
+    }
+
+    /// Serves until the phase reaches [`Draining`](Phase::Draining) and every connection has ended, or until
+    /// [`Closing`](Phase::Closing), when what is left is cut.
+    ///
+    /// Each connection gets a clone of the service. An error of the service closes its connection, or resets its
+    /// stream.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it stops to accept and cuts every connection.
+    pub async fn serve<S, B>(self, service: S) -> Served
+    where
+        S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let Self { listener, clocks, max_connections, phase, house } = self;
+        let orders = Orders { phase };
+        let mut order = Order::Serve;
+        let cut = CutOnDrop(Arc::clone(&house));
+        let start = |(stream, peer)| start(stream, peer, &house, clocks, &service);
+
+        let mut acceptor = Acceptor::new(listener);
+        let mut held = None;
+        while order < Order::Drain {
+            select! {
+                biased;
+                next = orders.reached(order.next()) => {
+                    order = next;
+                    if order < Order::Drain {
+                        house.tell(order);
+                    }
+                }
+                () = house.make_room(max_connections), if held.is_some() => {
+                    held.take().map(start);
+                }
+                accepted = acceptor.accept(), if held.is_none() => match accepted {
+                    Ok(accepted) => held = Some(accepted),
+                    Err(_) => house.count_accept_error(),
+                }
+            }
+        }
+        if order == Order::Drain {
+            // Those wait for an answer too.
+            let room = max_connections.saturating_sub(house.len());
+            held.into_iter().chain(acceptor.rest().take(room)).for_each(start);
+            house.tell(order);
+        }
+
+        let served = select! {
+            biased;
+            () = house.emptied(), if order == Order::Drain => Served::default(),
+            _ = orders.reached(Order::Cut) => house.cut().await,
+        };
+        drop(cut);
+        served
+    }
+}
+
+fn start<S: App>(stream: TcpStream, peer: SocketAddr, house: &Arc<House>, clocks: Clocks, service: &S) {
+    // What is written is whole answers and frames: waiting for more would only delay them.
+    let _ = stream.set_nodelay(true);
+    let conn = Arc::new(Conn::new(Arc::clone(house), clocks, peer));
+    let room = house.enter(Arc::clone(&conn));
+    tokio::spawn(connection::run(stream, conn, room, service.clone()));
+}
+
+impl House {
+    /// Cuts what is left.
+    async fn cut(&self) -> Served {
+        let left = self.all();
+        let served = Served {
+            connections_cut: left.len(),
+            requests_cut: left.iter().map(|conn| conn.answering() as usize).sum(),
+        };
+        drop(left);
+        self.tell(Order::Cut);
+        // They only have to be polled once more; whoever blocks the runtime is not waited for.
+        let _ = timeout(TO_LET_GO, self.emptied()).await;
+        served
+    }
+}
+
+/// The phase, as orders.
+struct Orders {
+    phase: Option<PhaseWatch>,
+}
+
+impl Orders {
+    /// Waits for `order`, or a later one, and returns that.
+    async fn reached(&self, order: Order) -> Order {
+        let Some(phase) = &self.phase else { return std::future::pending().await };
+        let awaited = match order {
+            Order::Serve => Phase::Starting,
+            Order::LameDuck => Phase::LameDuck,
+            Order::Drain => Phase::Draining,
+            Order::Cut => Phase::Closing,
+        };
+        match phase.reached(awaited).await {
+            Phase::Starting | Phase::Serving => Order::Serve,
+            Phase::LameDuck => Order::LameDuck,
+            Phase::Draining => Order::Drain,
+            _ => Order::Cut,
+        }
+    }
+}
+
+struct CutOnDrop(Arc<House>);
+
+impl Drop for CutOnDrop {
+    fn drop(&mut self) {
+        self.0.tell(Order::Cut);
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .field("clocks", &self.clocks)
+            .field("max_connections", &self.max_connections)
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A year: more than any clock needs, and less than an instant can hold.
+const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// What is cut gets this long to be dropped.
+const TO_LET_GO: Duration = Duration::from_millis(100);

@@ -1,0 +1,212 @@
+//! A tower service, as hyper calls it: once a request, by one connection.
+
+use std::{
+    cell::RefCell,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION, response};
+use http_body::Body as HttpBody;
+use hyper::body::Incoming;
+use macadam_core::{
+    End, Guard, GuardedBody, GuardedFuture, Kind, Rejection, RequestContext, ResponseBody, Wire,
+};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+use tower_service::Service;
+
+use crate::{body::Body, conn::Conn, house::Order};
+
+/// The bounds of [`Server::serve`](crate::Server::serve), in one name.
+pub(crate) trait App:
+    Service<Request<Body>, Response = Response<Self::ResBody>, Error: Into<BoxError>, Future: Send + 'static>
+    + Clone
+    + Send
+    + 'static
+{
+    type ResBody: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static;
+}
+
+impl<S, B> App for S
+where
+    S: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
+        + Send
+        + 'static,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type ResBody = B;
+}
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// One connection's copy of the service.
+pub(crate) struct ConnService<S> {
+    // hyper calls through a shared reference, and only from the connection's task.
+    service: RefCell<S>,
+    conn: Arc<Conn>,
+}
+
+impl<S> ConnService<S> {
+    pub(crate) fn new(service: S, conn: Arc<Conn>) -> Self {
+        Self { service: RefCell::new(service), conn }
+    }
+}
+
+impl<S: App> hyper::service::Service<Request<Incoming>> for ConnService<S> {
+    type Response = Response<GuardedBody<ResponseBody<S::ResBody>, Exchange>>;
+    type Error = BoxError;
+    type Future = GuardedFuture<Answer<S>, Exchange>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let conn = &self.conn;
+        let wire = Wire::of(&request);
+        let is_http1 = wire.is_http1();
+        let number = conn.begin(request.version() == Version::HTTP_10);
+        let exchange = Exchange {
+            conn: Arc::clone(conn),
+            number,
+            is_http1,
+            connects: request.method() == Method::CONNECT,
+        };
+
+        let context = RequestContext::new(Instant::now(), Some(conn.peer), wire.clone());
+        let mut request = request.map(|incoming| Body::new(incoming, conn, &context, number, is_http1));
+        let awaited = request.body().is_awaited().then(|| Awaited {
+            conn: Arc::clone(conn),
+            context: context.clone(),
+            number,
+        });
+        request.extensions_mut().insert(context);
+
+        let state = State::of(&mut *self.service.borrow_mut(), request);
+        GuardedFuture::new(Answer { state, awaited }, wire, exchange)
+    }
+}
+
+pin_project! {
+    /// The service's answer, or a 408 where it failed because the request's body did not come.
+    pub(crate) struct Answer<S>
+    where
+        S: Service<Request<Body>>,
+    {
+        #[pin]
+        state: State<S, S::Future>,
+        awaited: Option<Awaited>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, F> {
+        Running { #[pin] future: F },
+        Waiting { service: S, request: Option<Request<Body>> },
+        Failed { error: Option<BoxError> },
+    }
+}
+
+/// What is kept of a request with a body, to answer for a client that did not send it.
+struct Awaited {
+    conn: Arc<Conn>,
+    context: RequestContext,
+    number: u64,
+}
+
+impl<S: App> State<S, S::Future> {
+    /// Calls the connection's own service where it is ready, which saves a clone a request. One that is not becomes
+    /// ready in a clone, whose waker is the request's.
+    fn of(service: &mut S, request: Request<Body>) -> Self {
+        match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Self::Running { future: service.call(request) },
+            Poll::Ready(Err(error)) => Self::Failed { error: Some(error.into()) },
+            Poll::Pending => Self::Waiting { service: service.clone(), request: Some(request) },
+        }
+    }
+}
+
+impl<S: App> Future for Answer<S> {
+    type Output = Result<Response<ResponseBody<S::ResBody>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let running = match this.state.as_mut().project() {
+                StateProj::Running { future } => {
+                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
+                    return Poll::Ready(Ok(match this.awaited {
+                        Some(awaited) => awaited.settle(response),
+                        None => response.map(ResponseBody::service),
+                    }));
+                }
+                StateProj::Waiting { service, request } => {
+                    ready!(service.poll_ready(cx)).map_err(Into::into)?;
+                    let request = request.take().expect("the state is left as the request is taken");
+                    State::Running { future: service.call(request) }
+                }
+                StateProj::Failed { error } => {
+                    return Poll::Ready(Err(error.take().expect("a future is not polled after its end")));
+                }
+            };
+            this.state.set(running);
+        }
+    }
+}
+
+impl Awaited {
+    /// Extractors make a 400 of a body that fails, which tells the client that it sent something wrong. It sent
+    /// nothing, for too long: that is 408, whatever the handler called it.
+    fn settle<B>(&self, response: Response<B>) -> Response<ResponseBody<B>> {
+        let status = response.status();
+        let failed = status.is_client_error() || status.is_server_error();
+        let refused = response.extensions().get::<Rejection>().is_some();
+        if failed && !refused && self.conn.is_late(self.number) {
+            let context = &self.context;
+            return Rejection::new(Kind::RequestTimeout).into_response(context.wire(), Some(context), None);
+        }
+        response.map(ResponseBody::service)
+    }
+}
+
+/// Held from a request's head to the end of its response.
+pub(crate) struct Exchange {
+    conn: Arc<Conn>,
+    number: u64,
+    is_http1: bool,
+    connects: bool,
+}
+
+impl Guard for Exchange {
+    fn head(&mut self, head: &mut response::Parts) {
+        let conn = &self.conn;
+        let upgrades =
+            head.status == StatusCode::SWITCHING_PROTOCOLS || (self.connects && head.status.is_success());
+        if upgrades {
+            conn.set_tunnel();
+        }
+        if self.is_http1 {
+            // Only the last of pipelined answers may say so: what stands behind it would be thrown away.
+            let leaving = conn.order() >= Order::LameDuck && conn.nothing_behind();
+            if !upgrades && (leaving || conn.is_late(self.number)) {
+                head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+        } else {
+            conn.set_answered();
+            if conn.order() >= Order::LameDuck {
+                // It may be told to leave now.
+                conn.task.wake();
+            }
+        }
+    }
+
+    fn end(self, _: End) {
+        self.conn.forget_late(self.number);
+        self.conn.response_over();
+        // A stream may end without a frame of its own, and the clocks are the connection's.
+        if !self.is_http1 && !self.conn.is_busy() {
+            self.conn.task.wake();
+        }
+    }
+}

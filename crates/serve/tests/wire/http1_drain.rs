@@ -1,0 +1,280 @@
+//! An HTTP/1 connection in a drain: what was sent is answered, what is idle is let go.
+
+use macadam_core::Phase;
+use macadam_serve::{CloseReason, Served};
+
+use crate::town::{BIG, GET, SLOW, Town, millis, moment, soon};
+
+#[tokio::test]
+async fn half_a_first_head_is_answered_when_it_is_completed_in_the_drain() {
+    let town = Town::open().await;
+    let mut client = town.client().await;
+    client.send("GET / HTTP/1.1\r\nho").await;
+    moment().await;
+    town.to(Phase::Draining);
+    moment().await;
+    client.send("st: test\r\n\r\n").await;
+    let reply = soon(client.response()).await;
+    assert_eq!((reply.text(), reply.header("connection")), ("ok", Some("close")));
+    assert!(soon(client.closed()).await.unwrap().is_empty());
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn half_a_later_head_is_answered_when_it_is_completed_in_the_drain() {
+    let town = Town::open().await;
+    let mut client = town.client().await;
+    assert_eq!(client.get("/").await.header("connection"), None);
+    client.send("GET / HTTP/1.1\r\nho").await;
+    moment().await;
+    town.to(Phase::Draining);
+    moment().await;
+    client.send("st: test\r\n\r\n").await;
+    assert_eq!(soon(client.response()).await.text(), "ok");
+    assert_eq!(town.served().await, Served::default());
+}
+
+/// The negative control of the test before: this is what hyper's own shutdown does.
+#[tokio::test]
+async fn hypers_own_graceful_shutdown_loses_half_a_later_head() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = macadam_test::wire::Client::connect(listener.local_addr().unwrap()).await;
+    let io = hyper_util::rt::TokioIo::new(listener.accept().await.unwrap().0);
+    let service = hyper::service::service_fn(async |_| {
+        Ok::<_, std::convert::Infallible>(http::Response::new("ok".to_owned()))
+    });
+    let (shut, mut down) = tokio::sync::mpsc::channel::<()>(1);
+    tokio::spawn(async move {
+        let mut connection =
+            std::pin::pin!(hyper::server::conn::http1::Builder::new().serve_connection(io, service));
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = down.recv() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    });
+    assert_eq!(client.get("/").await.text(), "ok");
+    client.send("GET / HTTP/1.1\r\nho").await;
+    moment().await;
+    shut.send(()).await.unwrap();
+    moment().await;
+    let _ = client.try_send("st: test\r\n\r\n").await;
+    assert!(
+        !matches!(soon(client.try_response()).await, Ok(Some(_))),
+        "hyper answers: this crate can be simpler"
+    );
+}
+
+#[tokio::test]
+async fn half_a_head_in_the_packet_of_the_request_before_is_answered() {
+    let gets = [
+        "GET /slow HTTP/1.1\r\nhost: test\r\n\r\n",
+        "POST /slow HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n",
+    ];
+    for first in gets {
+        let town = Town::open().await;
+        let mut client = town.client().await;
+        client.send(format!("{first}GET / HT")).await;
+        town.entered().await;
+        town.to(Phase::Draining);
+        moment().await;
+        town.release();
+        assert_eq!(soon(client.response()).await.header("connection"), None, "{first}");
+        moment().await;
+        client.send("TP/1.1\r\nhost: test\r\n\r\n").await;
+        let reply = soon(client.response()).await;
+        assert_eq!((reply.text(), reply.header("connection")), ("ok", Some("close")), "{first}");
+        assert_eq!(town.served().await, Served::default());
+    }
+}
+
+#[tokio::test]
+async fn half_a_head_in_the_packet_of_a_body_before_is_answered() {
+    let posts = [
+        "POST /upload HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nab",
+        "POST /upload HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nabcdefghij",
+        "POST /upload HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    ];
+    for first in posts {
+        let town = Town::open().await;
+        let mut client = town.client().await;
+        client.send(format!("{first}GET / HT")).await;
+        assert_eq!(soon(client.response()).await.status, 200);
+        town.to(Phase::Draining);
+        moment().await;
+        client.send("TP/1.1\r\nhost: test\r\n\r\n").await;
+        assert_eq!(soon(client.response()).await.text(), "ok", "{first}");
+        assert_eq!(town.served().await, Served::default());
+    }
+}
+
+#[tokio::test]
+async fn half_a_second_head_sent_while_the_first_runs_is_answered() {
+    let town = Town::open().await;
+    let mut client = town.client().await;
+    client.send(SLOW).await;
+    town.entered().await;
+    client.send("GET / HTTP/1.1\r\nho").await;
+    moment().await;
+    town.release();
+    assert_eq!(soon(client.response()).await.text(), "slow");
+    town.to(Phase::Draining);
+    moment().await;
+    client.send("st: test\r\n\r\n").await;
+    assert_eq!(soon(client.response()).await.text(), "ok");
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn two_pipelined_requests_are_both_answered_and_the_last_answer_says_close() {
+    let town = Town::open().await;
+    let mut client = town.client().await;
+    client.send(SLOW).await;
+    town.entered().await;
+    client.send(GET).await;
+    moment().await;
+    town.to(Phase::Draining);
+    moment().await;
+    town.release();
+    let first = soon(client.response()).await;
+    assert_eq!((first.text(), first.header("connection")), ("slow", None));
+    let second = soon(client.response()).await;
+    assert_eq!((second.text(), second.header("connection")), ("ok", Some("close")));
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn a_big_answer_to_a_slow_reader_is_whole() {
+    let town = Town::open().await;
+    let mut client = town.client().await;
+    client.send("GET /big HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    // The handler is done, and hyper holds what the socket does not take.
+    moment().await;
+    assert_eq!(town.handle.in_flight(), 0);
+    town.to(Phase::Draining);
+    moment().await;
+    assert_eq!(soon(client.response()).await.body.len(), BIG);
+    assert!(soon(client.closed()).await.unwrap().is_empty());
+    drop(client);
+    town.closes(CloseReason::Retired, 1).await;
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn idle_connections_get_a_clean_end_of_file() {
+    let requests = [
+        GET,
+        "POST /upload HTTP/1.1\r\nhost: test\r\ncontent-length: 3\r\n\r\nabc",
+        "POST /upload HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "POST /upload HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\na: b\r\n\r\n",
+    ];
+    let town = Town::open().await;
+    let mut clients = Vec::new();
+    for request in requests {
+        let mut client = town.client().await;
+        // In two packets, since a body may come behind its head.
+        let (one, two) = request.split_at(request.len() - 1);
+        client.send(one).await;
+        moment().await;
+        client.send(two).await;
+        assert_eq!(soon(client.response()).await.status, 200);
+        clients.push(client);
+    }
+    moment().await;
+    town.to(Phase::Draining);
+    for mut client in clients {
+        assert!(soon(client.closed()).await.unwrap().is_empty());
+    }
+    town.closes(CloseReason::Retired, 4).await;
+    assert_eq!(town.handle.lost_when_idle(), 0);
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn a_fresh_connection_has_a_second_for_its_first_byte() {
+    let town = Town::open().await;
+    let mut silent = town.client().await;
+    let mut speaking = town.client().await;
+    moment().await;
+    town.to(Phase::Draining);
+    let begun = tokio::time::Instant::now();
+    tokio::time::sleep(millis(500)).await;
+    assert_eq!(soon(speaking.get("/")).await.text(), "ok");
+    assert!(soon(silent.closed()).await.unwrap().is_empty());
+    let waited = begun.elapsed();
+    assert!((millis(900)..millis(2000)).contains(&waited), "{waited:?}");
+    town.closes(CloseReason::FirstByte, 1).await;
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn the_lame_duck_accepts_answers_with_close_and_leaves_idle_connections_alone() {
+    let town = Town::open().await;
+    let mut idle = town.client().await;
+    let mut running = town.client().await;
+    assert_eq!(idle.get("/").await.header("connection"), None);
+    running.send(SLOW).await;
+    town.entered().await;
+    town.to(Phase::LameDuck);
+    moment().await;
+    town.release();
+    assert_eq!(soon(running.response()).await.header("connection"), Some("close"));
+    assert!(soon(running.closed()).await.unwrap().is_empty());
+
+    let mut newcomer = town.client().await;
+    assert_eq!(newcomer.get("/").await.header("connection"), Some("close"));
+    assert_eq!(idle.get("/").await.header("connection"), Some("close"));
+    assert!(soon(idle.closed()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_the_kernel_has_accepted_is_served_before_the_listener_closes() {
+    let town = Town::open().await;
+    // On one thread: none of these is accepted before the phase has moved.
+    let clients: Vec<_> = (0..20)
+        .map(|_| {
+            let stream = std::net::TcpStream::connect(town.address).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            tokio::net::TcpStream::from_std(stream).unwrap()
+        })
+        .collect();
+    town.to(Phase::Draining);
+    for mut client in clients {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        client.write_all(GET.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        soon(client.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert!(tokio::net::TcpStream::connect(town.address).await.is_err());
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn a_body_that_the_handler_left_unread_does_not_hold_up_the_drain() {
+    // hyper drains it unseen, so the connection does not count as idle, and only the clock of a head ends it.
+    let town = Town::with(|server| server.header(millis(300))).await;
+    let mut client = town.client().await;
+    client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 3\r\n\r\nabc").await;
+    assert_eq!(soon(client.response()).await.text(), "ok");
+    town.to(Phase::Draining);
+    assert!(soon(client.closed()).await.unwrap().is_empty());
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn a_body_read_after_its_response_is_read_to_its_end() {
+    let town = Town::open().await;
+    let mut client = town.client().await;
+    client.send("POST /background HTTP/1.1\r\nhost: test\r\ncontent-length: 6\r\n\r\nabc").await;
+    assert_eq!(soon(client.response()).await.text(), "later");
+    town.entered().await;
+    town.to(Phase::Draining);
+    moment().await;
+    client.send("def").await;
+    town.entered().await;
+    assert!(soon(client.closed()).await.unwrap().is_empty());
+    drop(client);
+    town.closes(CloseReason::Retired, 1).await;
+    assert_eq!(town.served().await, Served::default());
+}

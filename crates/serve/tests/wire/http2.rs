@@ -1,0 +1,297 @@
+//! HTTP/2 without TLS: how its connections are told to leave.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty};
+use hyper::{body::Incoming, client::conn::http2::SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use macadam_core::Phase;
+use macadam_serve::{CloseReason, Served};
+use macadam_test::{ScriptedBody, Step};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+use crate::town::{BIG, Town, millis, moment, soon, until};
+
+/// hyper's client, which keeps to the protocol.
+struct Client {
+    requests: SendRequest<Empty<Bytes>>,
+    connection: JoinHandle<hyper::Result<()>>,
+}
+
+impl Client {
+    async fn connect(town: &Town) -> Self {
+        let stream = TcpStream::connect(town.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (requests, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        Self { requests, connection: tokio::spawn(connection) }
+    }
+
+    fn send(&mut self, path: &str) -> impl Future<Output = hyper::Result<Response<Incoming>>> + use<> {
+        let uri = format!("http://test{path}");
+        self.requests.send_request(Request::get(uri).body(Empty::new()).unwrap())
+    }
+
+    async fn get(&mut self, path: &str) -> usize {
+        let response = soon(self.send(path)).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert!(!response.headers().contains_key("connection"));
+        soon(response.into_body().collect()).await.unwrap().to_bytes().len()
+    }
+
+    async fn closed(self) {
+        soon(self.connection).await.unwrap().unwrap();
+    }
+}
+
+/// A client that sends the frames it is told to, and no PONG.
+struct Raw {
+    stream: TcpStream,
+}
+
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const HEADERS: u8 = 1;
+const END_STREAM_AND_HEADERS: u8 = 5;
+const ACK: u8 = 1;
+
+impl Raw {
+    async fn connect(town: &Town) -> Self {
+        let stream = TcpStream::connect(town.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut raw = Self { stream };
+        raw.stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        raw.send(SETTINGS, 0, 0, &[]).await;
+        raw.send(SETTINGS, ACK, 0, &[]).await;
+        raw
+    }
+
+    async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let mut frame = vec![0, 0, u8::try_from(payload.len()).unwrap(), kind, flags];
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        self.stream.write_all(&frame).await.unwrap();
+    }
+
+    /// A GET for `path`, in the static table's terms.
+    async fn get(&mut self, stream: u32, path: &str) {
+        let mut block = vec![0x82, 0x86, 0x01, 4];
+        block.extend(b"test");
+        block.extend([0x04, u8::try_from(path.len()).unwrap()]);
+        block.extend(path.as_bytes());
+        self.send(HEADERS, END_STREAM_AND_HEADERS, stream, &block).await;
+    }
+
+    /// The next frame's kind, stream and payload; `None` at the end.
+    async fn frame(&mut self) -> Option<(u8, u32, Vec<u8>)> {
+        let mut head = [0; 9];
+        soon(self.stream.read_exact(&mut head)).await.ok()?;
+        let [_, a, b, kind, _, stream @ ..] = head;
+        let mut payload = vec![0; usize::from(a) << 8 | usize::from(b)];
+        soon(self.stream.read_exact(&mut payload)).await.ok()?;
+        Some((kind, u32::from_be_bytes(stream), payload))
+    }
+
+    /// Reads until one of each kind has come, and returns the kinds of all that did.
+    async fn frames_to(&mut self, wanted: &[u8]) -> Vec<u8> {
+        let mut kinds = Vec::new();
+        while !wanted.iter().all(|kind| kinds.contains(kind)) {
+            kinds.push(self.frame().await.expect("the connection holds").0);
+        }
+        kinds
+    }
+
+    async fn frame_of(&mut self, wanted: u8) -> (u32, Vec<u8>) {
+        while let Some((kind, stream, payload)) = self.frame().await {
+            if kind == wanted {
+                return (stream, payload);
+            }
+        }
+        panic!("the connection ends without a frame of kind {wanted}");
+    }
+}
+
+#[tokio::test]
+async fn streams_in_flight_are_finished_in_the_drain() {
+    let town = Town::open().await;
+    let mut client = Client::connect(&town).await;
+    let slow: Vec<_> = (0..5).map(|_| tokio::spawn(client.send("/slow"))).collect();
+    for _ in &slow {
+        town.entered().await;
+    }
+    town.to(Phase::Draining);
+    moment().await;
+    for slow in slow {
+        town.release();
+        assert_eq!(soon(slow).await.unwrap().unwrap().status(), 200);
+    }
+    client.closed().await;
+    town.closes(CloseReason::Retired, 1).await;
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn a_connection_accepted_in_the_lame_duck_is_answered_once_before_it_is_told() {
+    let town = Town::open().await;
+    town.to(Phase::LameDuck);
+    for _ in 0..50 {
+        let mut client = Client::connect(&town).await;
+        assert_eq!(client.get("/").await, 2);
+        client.closed().await;
+    }
+    let mut raw = Raw::connect(&town).await;
+    moment().await;
+    raw.send(PING, 0, 0, b"any news").await;
+    let before = raw.frames_to(&[PING]).await;
+    assert!(!before.contains(&GOAWAY), "{before:?}");
+    raw.get(1, "/").await;
+    raw.frames_to(&[HEADERS, GOAWAY]).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_was_answered_is_told_in_the_lame_duck() {
+    let town = Town::open().await;
+    let mut client = Client::connect(&town).await;
+    assert_eq!(client.get("/").await, 2);
+    town.to(Phase::LameDuck);
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn a_peer_without_pong_is_dropped_a_second_after_its_last_stream() {
+    let town = Town::open().await;
+    let mut raw = Raw::connect(&town).await;
+    raw.get(1, "/slow").await;
+    town.entered().await;
+    town.to(Phase::Draining);
+    raw.frames_to(&[GOAWAY, PING]).await;
+    // Longer than the second: its stream still runs, and a new one is served.
+    sleep(millis(1200)).await;
+    raw.get(3, "/").await;
+    assert_eq!(raw.frame_of(HEADERS).await.0, 3);
+    town.release();
+    assert_eq!(raw.frame_of(HEADERS).await.0, 1);
+    let begun = Instant::now();
+    while raw.frame().await.is_some() {}
+    let waited = begun.elapsed();
+    assert!((millis(900)..millis(2500)).contains(&waited), "{waited:?}");
+    town.closes(CloseReason::NoPong, 1).await;
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn a_peer_that_answered_the_ping_is_not_dropped_while_it_reads_slowly() {
+    let town = Town::open().await;
+    let mut raw = Raw::connect(&town).await;
+    // Its window takes 64 KiB: the handler is done, and h2 holds what fits its buffer.
+    raw.get(1, "/small").await;
+    raw.frame_of(HEADERS).await;
+    raw.get(3, "/window").await;
+    raw.frame_of(HEADERS).await;
+    town.to(Phase::Draining);
+    let (_, ping) = raw.frame_of(PING).await;
+    raw.send(PING, ACK, 0, &ping).await;
+    until(|| town.handle.in_flight() == 0).await;
+    sleep(millis(1500)).await;
+    assert_eq!(town.handle.closes(CloseReason::NoPong), 0);
+    assert_eq!(town.handle.connections(), 1);
+    // WINDOW_UPDATE, for the connection and the stream.
+    for stream in [0, 3] {
+        raw.send(8, 0, stream, &1_000_000u32.to_be_bytes()).await;
+    }
+    while raw.frame().await.is_some() {}
+    drop(raw);
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_told_to_leave_at_its_time() {
+    let town = Town::with(|server| server.header(millis(50)).keep_alive_idle(millis(300))).await;
+    let mut client = Client::connect(&town).await;
+    for _ in 0..3 {
+        assert_eq!(client.get("/").await, 2);
+        sleep(millis(150)).await;
+    }
+    let mut running = Client::connect(&town).await;
+    let slow = tokio::spawn(running.send("/slow"));
+    town.entered().await;
+    client.closed().await;
+    town.closes(CloseReason::KeepAliveIdle, 1).await;
+    sleep(millis(400)).await;
+    town.release();
+    assert_eq!(soon(slow).await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_stream_that_the_client_resets_leaves_an_idle_connection() {
+    let town = Town::with(|server| server.keep_alive_idle(millis(300))).await;
+    let mut raw = Raw::connect(&town).await;
+    raw.get(1, "/slow").await;
+    town.entered().await;
+    raw.send(3, 0, 1, &8u32.to_be_bytes()).await;
+    soon(town.app.dropped.acquire()).await.unwrap().forget();
+    assert_eq!(town.handle.in_flight(), 0);
+    raw.frame_of(GOAWAY).await;
+    town.closes(CloseReason::KeepAliveIdle, 1).await;
+}
+
+#[tokio::test]
+async fn a_stalled_body_gets_408_and_its_connection_stays() {
+    let town = Town::with(|server| server.request_body_idle(millis(200))).await;
+    let stream = TcpStream::connect(town.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (mut requests, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let post = |body| Request::post("http://test/upload").body(body).unwrap();
+    let stalled = ScriptedBody::new([Step::data("abc"), Step::pending()]);
+    let stalled = tokio::spawn(requests.send_request(post(stalled)));
+    let whole = soon(requests.send_request(post(ScriptedBody::new([Step::data("abc")])))).await.unwrap();
+    assert_eq!(whole.status(), 200);
+    let refused = soon(stalled).await.unwrap().unwrap();
+    assert_eq!(refused.status(), 408);
+    assert!(!refused.headers().contains_key("connection"));
+    let another = post(ScriptedBody::new([Step::data("abc")]));
+    assert_eq!(soon(requests.send_request(another)).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn at_the_cap_an_idle_connection_makes_room() {
+    let town = Town::with(|server| server.max_connections(1)).await;
+    let mut first = Client::connect(&town).await;
+    assert_eq!(first.get("/").await, 2);
+    let mut second = Client::connect(&town).await;
+    assert_eq!(second.get("/").await, 2);
+    assert_eq!(town.handle.closes(CloseReason::MadeRoom), 1);
+}
+
+#[tokio::test]
+async fn closing_drops_the_handlers_of_streams() {
+    let town = Town::open().await;
+    let mut client = Client::connect(&town).await;
+    let slow = tokio::spawn(client.send("/slow"));
+    town.entered().await;
+    town.to(Phase::Closing);
+    assert!(soon(slow).await.unwrap().is_err());
+    soon(town.app.dropped.acquire()).await.unwrap().forget();
+    let served = town.served().await;
+    assert_eq!((served.connections_cut, served.requests_cut), (1, 1));
+}
+
+#[tokio::test]
+async fn a_big_answer_is_whole_in_the_drain() {
+    let town = Town::open().await;
+    let mut client = Client::connect(&town).await;
+    let response = soon(client.send("/big")).await.unwrap();
+    town.to(Phase::Draining);
+    moment().await;
+    assert_eq!(soon(response.into_body().collect()).await.unwrap().to_bytes().len(), BIG);
+    client.closed().await;
+    assert_eq!(town.served().await, Served::default());
+}

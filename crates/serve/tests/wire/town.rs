@@ -1,0 +1,195 @@
+//! A server to test against, and the service behind it.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use macadam_core::{Phase, PhaseOwner, RequestContext, Stage};
+use macadam_serve::{Body, CloseReason, Handle, Listen, Served, Server};
+use macadam_test::wire::Client;
+use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};
+use tower::service_fn;
+
+/// A running server.
+pub(crate) struct Town {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: Handle,
+    pub(crate) phase: PhaseOwner,
+    pub(crate) served: JoinHandle<Served>,
+    pub(crate) app: Arc<App>,
+}
+
+/// What its service counts, and waits for.
+pub(crate) struct App {
+    pub(crate) calls: AtomicUsize,
+    /// A permit for each `/slow` that has begun.
+    pub(crate) entered: Semaphore,
+    /// A permit lets one `/slow` go on.
+    pub(crate) gate: Semaphore,
+    /// A permit for each `/slow` that was dropped before its end.
+    pub(crate) dropped: Semaphore,
+}
+
+pub(crate) const BIG: usize = 8 << 20;
+
+impl Town {
+    pub(crate) async fn open() -> Self {
+        Self::with(|server| server).await
+    }
+
+    pub(crate) async fn with(configure: impl FnOnce(Server) -> Server) -> Self {
+        let listener = Listen::new("127.0.0.1:0".parse().unwrap()).bind().unwrap();
+        let address = listener.local_addr().unwrap();
+        let phase = PhaseOwner::new();
+        phase.advance(Phase::Serving, None);
+        let (server, handle) = configure(Server::new(listener)).pair();
+        let app = Arc::new(App {
+            calls: AtomicUsize::new(0),
+            entered: Semaphore::new(0),
+            gate: Semaphore::new(0),
+            dropped: Semaphore::new(0),
+        });
+        let answering = Arc::clone(&app);
+        let service = service_fn(move |request| answer(Arc::clone(&answering), request));
+        let served = tokio::spawn(server.phase(phase.watch()).serve(service));
+        Self { address, handle, phase, served, app }
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    pub(crate) fn to(&self, phase: Phase) {
+        assert!(self.phase.advance(phase, None));
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.app.calls.load(SeqCst)
+    }
+
+    /// Waits until a `/slow` has begun.
+    pub(crate) async fn entered(&self) {
+        soon(self.app.entered.acquire()).await.unwrap().forget();
+    }
+
+    /// Lets a `/slow` go on.
+    pub(crate) fn release(&self) {
+        self.app.gate.add_permits(1);
+    }
+
+    /// Waits until serving has ended.
+    pub(crate) async fn served(self) -> Served {
+        soon(self.served).await.unwrap()
+    }
+
+    /// Waits until a connection has ended for this reason.
+    pub(crate) async fn closes(&self, reason: CloseReason, times: u64) {
+        until(|| self.handle.closes(reason) == times).await;
+    }
+}
+
+async fn answer(app: Arc<App>, request: Request<Body>) -> Result<Response<Full<Bytes>>, Infallible> {
+    app.calls.fetch_add(1, SeqCst);
+    let context = RequestContext::get(&request).expect("serve makes the context").clone();
+    assert!(context.peer().is_some());
+    let text = |text: String| Response::new(Full::from(text));
+    Ok(match request.uri().path() {
+        "/slow" => {
+            let mut guard = Dropped(Some(Arc::clone(&app)));
+            app.entered.add_permits(1);
+            app.gate.acquire().await.unwrap().forget();
+            guard.0 = None;
+            text("slow".into())
+        }
+        "/big" => Response::new(Full::from(vec![b'b'; BIG])),
+        // More than the 64 KiB that an HTTP/2 stream takes unasked, less than h2 buffers for it.
+        "/window" => Response::new(Full::from(vec![b'w'; 100_000])),
+        // As axum's extractors do.
+        "/upload" => match request.into_body().collect().await {
+            Ok(body) => text(format!("{} bytes, {}", body.to_bytes().len(), context.stage())),
+            Err(error) => {
+                let mut response = text(error.to_string());
+                *response.status_mut() = StatusCode::BAD_REQUEST;
+                response
+            }
+        },
+        // The answer comes while the body is read elsewhere.
+        "/background" => {
+            tokio::spawn(async move {
+                app.entered.add_permits(1);
+                let _ = request.into_body().collect().await;
+                app.entered.add_permits(1);
+            });
+            text("later".into())
+        }
+        "/deadline" => {
+            let before = tokio::time::Instant::now() + Duration::from_millis(200);
+            context.set_deadline(Some(before));
+            let _ = request.into_body().collect().await;
+            let moved = context.deadline().unwrap().duration_since(before);
+            assert_ne!(context.stage(), Stage::ReadingBody);
+            text(moved.as_millis().to_string())
+        }
+        "/echo" => {
+            let upgrade = hyper::upgrade::on(request);
+            tokio::spawn(async move {
+                let mut io = hyper_util::rt::TokioIo::new(upgrade.await.unwrap());
+                let (mut read, mut write) = tokio::io::split(&mut io);
+                let _ = tokio::io::copy(&mut read, &mut write).await;
+                app.dropped.add_permits(1);
+            });
+            let mut response = text(String::new());
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            response.headers_mut().insert("upgrade", "echo".parse().unwrap());
+            response.headers_mut().insert("connection", "upgrade".parse().unwrap());
+            response
+        }
+        _ => text("ok".into()),
+    })
+}
+
+struct Dropped(Option<Arc<App>>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        if let Some(app) = &self.0 {
+            app.dropped.add_permits(1);
+        }
+    }
+}
+
+/// Whatever a test waits for comes within this, or never.
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
+    timeout(Duration::from_secs(10), future).await.expect("it comes soon")
+}
+
+/// Waits for what makes no event of its own.
+pub(crate) async fn until(mut done: impl FnMut() -> bool) {
+    soon(async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+}
+
+/// Gives the server time to make the mistake that a test is about.
+pub(crate) async fn moment() {
+    tokio::time::sleep(Duration::from_millis(60)).await;
+}
+
+pub(crate) const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+pub(crate) const SLOW: &str = "GET /slow HTTP/1.1\r\nhost: test\r\n\r\n";
+
+pub(crate) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
