@@ -1,0 +1,195 @@
+//! What a road is made of, and every mistake in it, found before anything starts.
+
+use std::{
+    borrow::Cow,
+    error::Error as StdError,
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use macadam_core::{Gauges, Render};
+use macadam_graceful_shutdown::Shutdown;
+use macadam_health::{Check, Health, HealthBuilder};
+use macadam_load_shed::{LoadShedLayer, Mode};
+use macadam_request_id::RequestIdLayer;
+use macadam_telemetry::TelemetryLayer;
+use macadam_timeouts::TimeoutLayer;
+
+use crate::{
+    body_limit::EnforceBodyLimitLayer,
+    catch_panic::CatchPanicLayer,
+    error::Error,
+    road::Road,
+    settings::{Inbound, Settings, Shedding},
+    stack::Layers,
+};
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// What a [`Road`] is made of.
+#[must_use = "a builder does nothing until it is built"]
+pub struct RoadBuilder {
+    name: String,
+    settings: Settings,
+    checks: Vec<Check>,
+    hooks: Vec<Hook>,
+    renderer: Option<Arc<dyn Render>>,
+}
+
+struct Hook {
+    name: Cow<'static, str>,
+    limit: Option<Duration>,
+    run: Box<dyn FnOnce() -> BoxFuture<'static, Result<(), BoxError>> + Send>,
+}
+
+impl RoadBuilder {
+    pub(crate) fn new(name: String) -> Self {
+        Self { name, settings: Settings::default(), checks: Vec::new(), hooks: Vec::new(), renderer: None }
+    }
+
+    /// The settings; [`Settings::default`] where nothing is said. The name given to the builder stays, unless a
+    /// source of the settings has one.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Adds a health check.
+    pub fn check(mut self, check: Check) -> Self {
+        self.checks.push(check);
+        self
+    }
+
+    /// Adds what has to be done when nothing is in flight any more. Hooks run in the order in which they were added.
+    ///
+    /// A hook without a limit of its own gets an equal share of what the phases leave of `shutdown.budget`.
+    pub fn on_shutdown<H, F, E>(self, name: impl Into<Cow<'static, str>>, hook: H) -> Self
+    where
+        H: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.hook(name.into(), None, hook)
+    }
+
+    /// As [`on_shutdown`](Self::on_shutdown), with a limit from the hook's start to its end.
+    pub fn on_shutdown_within<H, F, E>(
+        self,
+        limit: Duration,
+        name: impl Into<Cow<'static, str>>,
+        hook: H,
+    ) -> Self
+    where
+        H: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.hook(name.into(), Some(limit), hook)
+    }
+
+    fn hook<H, F, E>(mut self, name: Cow<'static, str>, limit: Option<Duration>, hook: H) -> Self
+    where
+        H: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let run = Box::new(|| -> BoxFuture<'static, _> {
+            let run = hook();
+            Box::pin(async { run.await.map_err(Into::into) })
+        });
+        self.hooks.push(Hook { name, limit, run });
+        self
+    }
+
+    /// Replaces the form in which the road refuses requests.
+    pub fn on_rejection(mut self, renderer: impl Render) -> Self {
+        self.renderer = Some(Arc::new(renderer));
+        self
+    }
+
+    /// The road, if everything in its settings fits.
+    ///
+    /// # Errors
+    ///
+    /// Where something does not: the error names it, and the cure.
+    pub fn build(self) -> Result<Road, Error> {
+        let Self { name, mut settings, checks, hooks, renderer } = self;
+        if !settings.is_set("name") {
+            settings.name = name;
+        }
+        let shutdown = shutdown(&settings, hooks)?;
+        let handle = shutdown.handle();
+        let health = checks.into_iter().fold(Health::builder(), HealthBuilder::check);
+        let health = health.phase(handle.watch()).build()?;
+
+        let (request_id, request_id_handle) = match settings.request_id.inbound {
+            Inbound::AcceptIfValid => RequestIdLayer::internal(),
+            Inbound::Regenerate => RequestIdLayer::edge(),
+        }
+        .pair();
+        let (telemetry, telemetry_handle) = TelemetryLayer::new().pair();
+        let (timeouts, timeouts_handle) = TimeoutLayer::new(settings.timeouts.request).expose().pair();
+        let (load_shed, load_shed_handle) = load_shed(&settings)?.pair();
+        let layers = Layers {
+            health: health.layer().answering(settings.health.public),
+            request_id,
+            telemetry,
+            drain: shutdown.layer().close_connections(false),
+            catch_panic: CatchPanicLayer,
+            timeouts,
+            load_shed,
+            body_limit: EnforceBodyLimitLayer::new(settings.body_limit.0),
+        };
+        let gauges: Vec<Arc<dyn Gauges>> = vec![
+            Arc::new(handle.clone()),
+            Arc::new(request_id_handle),
+            Arc::new(telemetry_handle),
+            Arc::new(timeouts_handle),
+            Arc::new(load_shed_handle),
+        ];
+        Ok(Road { settings, layers, renderer, health, gauges, handle, shutdown: Mutex::new(Some(shutdown)) })
+    }
+}
+
+impl fmt::Debug for RoadBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoadBuilder")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+fn load_shed(settings: &Settings) -> Result<LoadShedLayer, Error> {
+    let settings = &settings.load_shed;
+    Ok(LoadShedLayer::new(settings.max_in_flight)?.queue(settings.queue).max_wait(settings.queue_wait).mode(
+        match settings.mode {
+            Shedding::Enforce => Mode::Enforce,
+            Shedding::DryRun => Mode::DryRun,
+            Shedding::Off => Mode::Off,
+        },
+    ))
+}
+
+fn shutdown(settings: &Settings, hooks: Vec<Hook>) -> Result<Shutdown, Error> {
+    let settings = &settings.shutdown;
+    let builder =
+        Shutdown::builder().lame_duck(settings.lame_duck).drain(settings.drain).budget(settings.budget);
+    let share = share_of_hooks(settings, &hooks);
+    let builder = hooks
+        .into_iter()
+        .fold(builder, |builder, hook| builder.hook(hook.name, hook.limit.unwrap_or(share), hook.run));
+    Ok(builder.build()?)
+}
+
+/// What each hook without a limit of its own gets of what the rest leaves of the budget.
+fn share_of_hooks(settings: &crate::settings::Shutdown, hooks: &[Hook]) -> Duration {
+    let limited: Duration = hooks.iter().filter_map(|hook| hook.limit).sum();
+    let taken = settings.lame_duck + settings.drain + Shutdown::RESERVED + limited;
+    let sharing = hooks.iter().filter(|hook| hook.limit.is_none()).count().max(1);
+    let share = settings.budget.saturating_sub(taken) / u32::try_from(sharing).unwrap_or(u32::MAX);
+    // Less than this is no time at all: then the budget is too small, and the build says so.
+    share.max(Duration::from_millis(100))
+}

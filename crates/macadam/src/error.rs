@@ -1,0 +1,78 @@
+//! Why a service did not start.
+
+use std::{fmt, io, net::SocketAddr};
+
+use crate::settings::SettingsError;
+
+/// Why a service did not start, or could not go on: one sentence for a person, with the cure in it.
+///
+/// Its `Debug` is that sentence too, since that is what a `main` that returns it prints.
+#[non_exhaustive]
+#[derive(thiserror::Error)]
+pub enum Error {
+    /// The settings.
+    #[error("{0}")]
+    Settings(#[from] SettingsError),
+    /// The phases of a shutdown do not fit.
+    #[error("{0}")]
+    Shutdown(#[from] macadam_graceful_shutdown::ConfigError),
+    /// A health check.
+    #[error("{0}")]
+    Health(#[from] macadam_health::ConfigError),
+    /// The limit of the load-shedding gate.
+    #[error("{0}")]
+    LoadShed(#[from] macadam_load_shed::ConfigError),
+    /// The filter of the log.
+    #[error(
+        "`{source_name}` is {directives:?}, which is no log filter ({message}); expected one such as `info` or `info,hyper=warn`"
+    )]
+    LogFilter {
+        /// Where it was said.
+        source_name: &'static str,
+        /// What was said.
+        directives: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} (`{key}`): {error}{}", cure(.error, .key))]
+    Listen {
+        /// The setting that names the address.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The admin listener.
+    #[error("{0}")]
+    Admin(#[from] macadam_admin::AdminError),
+    /// The server ended with an error.
+    #[error("the server ended: {0}")]
+    Serve(io::Error),
+    /// A road carries one service once.
+    #[error("this road has been run already; build another one")]
+    AlreadyRun,
+}
+
+fn cure(error: &io::Error, key: &str) -> String {
+    let variable = key.to_ascii_uppercase().replace('.', "_");
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("; another process listens there: stop it, or set MACADAM_{variable} to a free address")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("; ports below 1024 need a privilege: set MACADAM_{variable} to a higher one")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("; this machine has no such address: set MACADAM_{variable} to one that it has")
+        }
+        _ => String::new(),
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,198 @@
+//! A service's life: from its settings to its report.
+
+use std::{
+    error::Error as StdError,
+    fmt, io,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::Router;
+use macadam_admin::{Admin, AdminHandle};
+use macadam_core::{Gauges, Render};
+use macadam_graceful_shutdown::{Draining, Report, Shutdown, ShutdownHandle};
+use macadam_health::Health;
+use macadam_serve::{Listen, Server};
+
+use crate::{
+    builder::RoadBuilder, error::Error, logs, make::MakeRoadService, service::RoadService,
+    settings::Settings, stack::Layers,
+};
+
+/// The road for one service: its layers, its probes, its shutdown.
+///
+/// [`serve`](Self::serve) is all that most services call. [`make`](Self::make) with [`run`](Self::run) puts the road
+/// on stock `axum::serve`; [`wrap`](Self::wrap) gives a plain Tower service, for tests and servers of one's own.
+#[must_use = "a road carries nothing until it is run"]
+pub struct Road {
+    pub(crate) settings: Settings,
+    pub(crate) layers: Layers,
+    pub(crate) renderer: Option<Arc<dyn Render>>,
+    pub(crate) health: Health,
+    pub(crate) gauges: Vec<Arc<dyn Gauges>>,
+    pub(crate) handle: ShutdownHandle,
+    pub(crate) shutdown: Mutex<Option<Shutdown>>,
+}
+
+impl Road {
+    /// Begins the road of a service. Its name is for logs and telemetry.
+    pub fn builder(name: impl Into<String>) -> RoadBuilder {
+        RoadBuilder::new(name.into())
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Watches the shutdown, and can begin it. Give it to handlers of endless streams, which have to end when it
+    /// [drains](ShutdownHandle::draining).
+    pub fn shutdown(&self) -> ShutdownHandle {
+        self.handle.clone()
+    }
+
+    /// The app inside the road, as a Tower service over any request body.
+    pub fn wrap(&self, app: Router) -> RoadService {
+        RoadService::new(self.layers.wrap(app), self.renderer.clone())
+    }
+
+    /// The app inside the road, for stock `axum::serve`. Around it, [`run`](Self::run) does the rest.
+    pub fn make(&self, app: Router) -> MakeRoadService {
+        let mut layers = self.layers.clone();
+        // Our own accept loop does this itself, and knows more; stock serve leaves it to the layer.
+        layers.drain = layers.drain.close_connections(true);
+        MakeRoadService::new(RoadService::new(layers.wrap(app), self.renderer.clone()))
+    }
+
+    /// Serves the app on the address of the settings, until a signal; then drains, and reports.
+    ///
+    /// # Errors
+    ///
+    /// Where an address cannot be listened on, the log's filter is none, or the road has been run before.
+    pub async fn serve(&self, app: Router) -> Result<Report, Error> {
+        let settings = &self.settings.serve;
+        let listener = self.bind()?;
+        let address = listener.local_addr().map_err(Error::Serve)?;
+        let (server, handle) = Server::new(listener)
+            .first_byte(settings.first_byte)
+            .header(settings.header)
+            .keep_alive_idle(settings.keep_alive_idle)
+            .request_body_idle(self.settings.timeouts.request_body_idle)
+            .max_connections(settings.max_connections as usize)
+            .fit_descriptors()
+            .phase(self.handle.watch())
+            .pair();
+        let service = self.wrap(app);
+        let serve = async |_: Draining| {
+            server.serve(service).await;
+            Ok::<(), io::Error>(())
+        };
+        self.run_watched(Some(address), vec![Arc::new(handle)], serve).await
+    }
+
+    /// Runs a server of one's own, with all that is around it: signals, the admin listener, checks, the drain, hooks
+    /// and the report.
+    ///
+    /// `serve` gets the future that resolves when accepting must stop:
+    ///
+    /// ```no_run
+    /// # async fn example(road: macadam::Road, app: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+    /// let report = road
+    ///     .run(|draining| axum::serve(listener, road.make(app)).with_graceful_shutdown(draining))
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Stock serve closes idle connections the moment the drain begins, also those on which a request is on its way.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Self::serve).
+    pub async fn run<S, F, E>(&self, serve: S) -> Result<Report, Error>
+    where
+        S: FnOnce(Draining) -> F,
+        F: IntoFuture<Output = Result<(), E>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.run_watched(None, Vec::new(), serve).await
+    }
+
+    async fn run_watched<S, F, E>(
+        &self,
+        address: Option<SocketAddr>,
+        gauges: Vec<Arc<dyn Gauges>>,
+        serve: S,
+    ) -> Result<Report, Error>
+    where
+        S: FnOnce(Draining) -> F,
+        F: IntoFuture<Output = Result<(), E>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        logs::init(&self.settings)?;
+        let shutdown = self.shutdown.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let shutdown = shutdown.ok_or(Error::AlreadyRun)?;
+        // Both live until the hooks are done: an operator wants to see the whole of a shutdown.
+        let admin = self.spawn_admin(gauges)?;
+        let _checks = self.health.spawn();
+        self.say_hello(address, admin.as_ref());
+        Ok(shutdown.run(serve).await)
+    }
+
+    fn bind(&self) -> Result<tokio::net::TcpListener, Error> {
+        let address = self.settings.listen;
+        Listen::new(address)
+            .reuse_port(self.settings.serve.reuse_port)
+            .bind()
+            .map_err(|error| Error::Listen { key: "listen", address, error })
+    }
+
+    fn spawn_admin(&self, gauges: Vec<Arc<dyn Gauges>>) -> Result<Option<AdminHandle>, Error> {
+        let Some(address) = self.settings.admin.listen else { return Ok(None) };
+        let listener = TcpListener::bind(address).map_err(|error| Error::Listen {
+            key: "admin.listen",
+            address,
+            error,
+        })?;
+        let admin = Admin::on(listener, self.health.clone())?
+            .service(&self.settings.name, env!("CARGO_PKG_VERSION"))
+            .phase(self.handle.watch())
+            .in_flight(self.handle.in_flight().clone());
+        let gauges = self.gauges.iter().cloned().chain(gauges);
+        Ok(Some(gauges.fold(admin, Admin::gauges).spawn()?))
+    }
+
+    /// What a person needs who has just started the service.
+    fn say_hello(&self, address: Option<SocketAddr>, admin: Option<&AdminHandle>) {
+        let settings = &self.settings;
+        if let Some(address) = address {
+            tracing::info!("{} serving on http://{address}, try `curl -i http://{address}/`", settings.name);
+        }
+        if let Some(admin) = admin.map(AdminHandle::local_addr) {
+            tracing::info!("admin on http://{admin}, try `curl http://{admin}/readyz?verbose`");
+        }
+        for setting in settings.differing() {
+            tracing::info!("setting {setting}");
+        }
+    }
+}
+
+impl fmt::Debug for Road {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Road")
+            .field("settings", &self.settings)
+            .field("shutdown", &self.handle)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Serves an app with all of the road's defaults, and what `macadam.toml` and the environment say otherwise, until a
+/// signal.
+///
+/// # Errors
+///
+/// Where the settings are wrong or an address cannot be listened on: one sentence, with the cure.
+pub async fn serve(app: Router) -> Result<Report, Error> {
+    let settings = Settings::load()?;
+    Road::builder(settings.name.clone()).settings(settings).build()?.serve(app).await
+}

@@ -1,0 +1,56 @@
+//! The one layer inside the Router: it tells the road which route was matched.
+//!
+//! axum leaves the matched path in the request that it passes on inside, where nothing outside can read it, and has no
+//! list of its routes. `Router::layer` makes one tap per endpoint, so the template is interned once an endpoint and no
+//! request hashes a path.
+
+use std::{
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+};
+
+use axum::extract::MatchedPath;
+use http::Request;
+use macadam_core::{RequestContext, Route};
+use tower_layer::Layer;
+use tower_service::Service;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RouteTapLayer;
+
+#[derive(Clone, Debug)]
+pub(crate) struct RouteTap<S> {
+    inner: S,
+    /// The endpoint's route. A fallback has none, and is asked each time.
+    route: Arc<OnceLock<Route>>,
+}
+
+impl<S> Layer<S> for RouteTapLayer {
+    type Service = RouteTap<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RouteTap { inner, route: Arc::default() }
+    }
+}
+
+impl<S, B> Service<Request<B>> for RouteTap<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if let (Some(context), Some(path)) =
+            (RequestContext::get(&request), request.extensions().get::<MatchedPath>())
+        {
+            context.set_route(*self.route.get_or_init(|| Route::intern(path.as_str())));
+        }
+        self.inner.call(request)
+    }
+}

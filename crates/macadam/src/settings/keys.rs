@@ -1,0 +1,125 @@
+//! The closed table of keys.
+//!
+//! A row drives all that is done with its key: reading it from the file and the environment, the search for the
+//! nearest name, the start-up line, and `docs/defaults.md`.
+
+use super::{Settings, value::Value};
+
+/// A setting that exists.
+pub(super) struct Key {
+    /// As in the file: `timeouts.request`.
+    pub(super) path: &'static str,
+    /// What it is.
+    pub(super) doc: &'static str,
+    /// Why its default is what it is.
+    pub(super) reason: &'static str,
+    /// What is expected of a value.
+    pub(super) expects: fn(&Settings) -> &'static str,
+    /// Reads a value; `None` if it does not fit.
+    pub(super) set: fn(&mut Settings, &str) -> Option<()>,
+    /// Writes the value, as [`set`](Self::set) reads it.
+    pub(super) show: fn(&Settings) -> String,
+}
+
+impl Key {
+    /// As in the environment: `MACADAM_TIMEOUTS_REQUEST`.
+    pub(super) fn variable(&self) -> String {
+        format!("MACADAM_{}", self.path.to_ascii_uppercase().replace('.', "_"))
+    }
+}
+
+fn expects<T: Value>(_: &T) -> &'static str {
+    T::EXPECTS
+}
+
+macro_rules! keys {
+    ($($first:ident $(. $rest:ident)*: $doc:literal, $reason:literal;)+) => {
+        &[$(Key {
+            path: concat!(stringify!($first) $(, ".", stringify!($rest))*),
+            doc: $doc,
+            reason: $reason,
+            expects: |settings| expects(&settings.$first$(.$rest)*),
+            set: |settings, text| {
+                settings.$first$(.$rest)* = Value::parse(text)?;
+                Some(())
+            },
+            show: |settings| Value::show(&settings.$first$(.$rest)*),
+        }),+]
+    };
+}
+
+pub(super) const KEYS: &[Key] = keys! {
+    name: "The service's name, in logs and on the status page.",
+        "`OTEL_SERVICE_NAME` if that is set, as every collector expects, else the name of the executable.";
+    profile: "Where the service runs. `prod`, where it is said, refuses a build with debug assertions.",
+        "A build without debug assertions is meant for production: nobody should have to say so for a deploy to lose nothing.";
+    listen: "The address of the public listener.",
+        "Loopback: what is reachable from outside should be so because somebody said so.";
+    body_limit: "The most bytes of a request's body that are read; more is answered with 413. A route may move it.",
+        "1 MiB holds what an API is sent; who takes uploads knows how large they are.";
+    admin.listen: "The address of the admin listener, which answers probes on a thread of its own; or `off`.",
+        "Loopback, since it tells more than a stranger should know; 9901 is where operators of Envoy look first.";
+    request_id.inbound: "What to do with the request id that a client sent: `accept-if-valid` or `regenerate`.",
+        "Most services stand behind a gateway whose id they should keep. At the edge, choose `regenerate`.";
+    timeouts.request: "From a request's arrival to its answer; it pauses while the handler waits for the client's bytes.",
+        "3 s is longer than a healthy answer takes and shorter than a person, or a caller's own timeout, waits.";
+    timeouts.request_body_idle: "Between two frames of a request's body, while the handler waits for one; then 408.",
+        "30 s is a mobile client in a tunnel; more only serves a client that is gone.";
+    load_shed.mode: "Whether requests are shed: `enforce`, `dry-run` (counted as if) or `off`.",
+        "A limit that only warns has never saved a service.";
+    load_shed.max_in_flight: "The most requests in flight at once, from admission to the last frame.",
+        "1,024 is far above what a healthy service of this size has in flight, and far below what exhausts its memory.";
+    load_shed.queue: "The most requests that wait for their turn; 0 for none.",
+        "A quarter of the limit takes a burst, and no more than a burst.";
+    load_shed.queue_wait: "From a request's place in the queue to its turn, at most; its deadline may make it less.",
+        "Who waited half a second of a 3 s deadline still has most of it; who would wait longer is better told at once.";
+    shutdown.lame_duck: "From the signal to the end of accepting: the service serves, fails its readiness probe and asks clients to leave.",
+        "5 s is what load balancers take to notice. Nobody waits for one on a developer's machine.";
+    shutdown.drain: "From the end of accepting until what is still in flight is cut.",
+        "20 s is more than six times the default deadline of a request, so only what hangs is cut.";
+    shutdown.budget: "From the signal to the exit, whatever hangs. The phases must fit into it.",
+        "Kubernetes kills after 30 s by default: 2 s of that are left for the kill that is not to happen.";
+    serve.first_byte: "From the accept of a connection to its first byte.",
+        "10 s is a slow handshake over a bad network; more is a connection held for nothing.";
+    serve.header: "From the first byte of a request's head to its last; then 408.",
+        "20 s is what Apache gives a head; a head is one packet.";
+    serve.keep_alive_idle: "From the end of an exchange to the next request on its connection.",
+        "75 s is longer than the 60 s of common load balancers: the side that reuses a connection should be the one that closes it.";
+    serve.max_connections: "The most connections at once. At the cap, the one that has been silent longest makes room.",
+        "10,000 connections are some 200 MB at worst; lowered to what the descriptor limit allows.";
+    serve.reuse_port: "Whether other processes may listen on the same address (`SO_REUSEPORT`).",
+        "Without it a second instance on the address is an error that somebody sees.";
+    health.public: "Whether the public listener answers `/livez`, `/readyz` and `/startupz` too, without details.",
+        "Load balancers probe the port that they send traffic to.";
+    telemetry.logs: "The form of the log: `pretty`, `json` or `off`.",
+        "A person reads one at a terminal, a collector the other everywhere else.";
+    telemetry.filter: "Which events are logged, in the form of `RUST_LOG`, which wins where it is set.",
+        "`info` is a line a request and a line a change of state.";
+};
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_keys_collide_in_the_file_or_the_environment() {
+        let paths: HashSet<_> = KEYS.iter().map(|key| key.path).collect();
+        let variables: HashSet<_> = KEYS.iter().map(Key::variable).collect();
+        assert_eq!(paths.len(), KEYS.len());
+        assert_eq!(variables.len(), KEYS.len());
+        assert!(!variables.contains("MACADAM_CONFIG"));
+    }
+
+    #[test]
+    fn every_default_is_read_as_it_is_shown() {
+        let defaults = Settings::default();
+        for key in KEYS {
+            let shown = (key.show)(&defaults);
+            let mut settings = defaults.clone();
+            assert_eq!((key.set)(&mut settings, &shown), Some(()), "{} = {shown}", key.path);
+            assert_eq!((key.show)(&settings), shown, "{}", key.path);
+        }
+    }
+}

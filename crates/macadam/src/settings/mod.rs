@@ -1,0 +1,279 @@
+//! What an operator may say of a service, and where.
+
+mod error;
+mod keys;
+mod reference;
+mod source;
+mod value;
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use serde::de::DeserializeOwned;
+
+pub use self::{
+    error::SettingsError,
+    value::{Bytes, Inbound, Logs, Profile, Shedding},
+};
+use self::{
+    keys::{KEYS, Key},
+    source::{Entry, Source},
+};
+
+/// Every setting of the road, each with a default that has its reason in `docs/defaults.md`.
+///
+/// [`load`](Self::load) reads `macadam.toml`, then the environment; later sources win. A key is written
+/// `timeouts.request` here, `[timeouts]` with `request = "3s"` there, and `MACADAM_TIMEOUTS_REQUEST` in the
+/// environment. What no key is called is refused, with the nearest name that there is.
+///
+/// ```
+/// let mut settings = macadam::Settings::default();
+/// settings.timeouts.request = std::time::Duration::from_millis(800);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The service's name, for telemetry.
+    pub name: String,
+    /// Where it runs.
+    pub profile: Profile,
+    /// The address of the public listener.
+    pub listen: SocketAddr,
+    /// The most bytes of a request's body that are read, unless a route says otherwise.
+    pub body_limit: Bytes,
+    /// The admin listener.
+    pub admin: Admin,
+    /// Request ids.
+    pub request_id: RequestId,
+    /// Timeouts of requests.
+    pub timeouts: Timeouts,
+    /// Load shedding.
+    pub load_shed: LoadShed,
+    /// The way from a signal to the exit.
+    pub shutdown: Shutdown,
+    /// Connections.
+    pub serve: Serve,
+    /// Probes.
+    pub health: Health,
+    /// Logs.
+    pub telemetry: Telemetry,
+    app: toml::Table,
+    set: Vec<(&'static str, Source)>,
+}
+
+/// `[admin]`: the admin listener.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Admin {
+    /// Its address; `None` for no admin listener.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[request_id]`: request ids.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RequestId {
+    /// What to do with the id that a client sent.
+    pub inbound: Inbound,
+}
+
+/// `[timeouts]`: timeouts of requests.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// From a request's arrival to its answer.
+    pub request: Duration,
+    /// Between two frames of a request's body, while the handler waits for one.
+    pub request_body_idle: Duration,
+}
+
+/// `[load_shed]`: load shedding.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LoadShed {
+    /// Whether requests are shed.
+    pub mode: Shedding,
+    /// The most requests in flight at once.
+    pub max_in_flight: u32,
+    /// The most requests that wait for their turn.
+    pub queue: u16,
+    /// From a request's place in the queue to its turn, at most.
+    pub queue_wait: Duration,
+}
+
+/// `[shutdown]`: the way from a signal to the exit.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Shutdown {
+    /// From the signal to the end of accepting.
+    pub lame_duck: Duration,
+    /// From the end of accepting until what is still in flight is cut.
+    pub drain: Duration,
+    /// From the signal to the exit, whatever hangs.
+    pub budget: Duration,
+}
+
+/// `[serve]`: connections.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Serve {
+    /// From the accept to the first byte.
+    pub first_byte: Duration,
+    /// From the first byte of a request's head to its last.
+    pub header: Duration,
+    /// From the end of an exchange to the next request.
+    pub keep_alive_idle: Duration,
+    /// The most connections at once.
+    pub max_connections: u32,
+    /// Whether other processes may listen on the same address.
+    pub reuse_port: bool,
+}
+
+/// `[health]`: probes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Health {
+    /// Whether the public listener answers probes too.
+    pub public: bool,
+}
+
+/// `[telemetry]`: logs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Telemetry {
+    /// Their form.
+    pub logs: Logs,
+    /// Which events are logged, in the form of `RUST_LOG`.
+    pub filter: String,
+}
+
+impl Default for Settings {
+    /// The defaults of the profile that fits this build: `dev` with debug assertions, else `prod`.
+    fn default() -> Self {
+        Self::of_profile(if cfg!(debug_assertions) { Profile::Dev } else { Profile::Prod })
+    }
+}
+
+impl Settings {
+    /// The defaults of a profile. Each has its reason in the table of keys.
+    pub fn of_profile(profile: Profile) -> Self {
+        let dev = profile == Profile::Dev;
+        Self {
+            name: source::service_name(),
+            profile,
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            body_limit: Bytes(1 << 20),
+            admin: Admin { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9901))) },
+            request_id: RequestId { inbound: Inbound::AcceptIfValid },
+            timeouts: Timeouts {
+                request: Duration::from_secs(3),
+                request_body_idle: Duration::from_secs(30),
+            },
+            load_shed: LoadShed {
+                mode: Shedding::Enforce,
+                max_in_flight: 1024,
+                queue: 256,
+                queue_wait: Duration::from_millis(500),
+            },
+            shutdown: Shutdown {
+                lame_duck: Duration::from_secs(if dev { 0 } else { 5 }),
+                drain: Duration::from_secs(20),
+                budget: Duration::from_secs(28),
+            },
+            serve: Serve {
+                first_byte: Duration::from_secs(10),
+                header: Duration::from_secs(20),
+                keep_alive_idle: Duration::from_secs(75),
+                max_connections: 10_000,
+                reuse_port: false,
+            },
+            health: Health { public: true },
+            telemetry: Telemetry {
+                logs: if dev { Logs::Pretty } else { Logs::Json },
+                filter: "info".to_owned(),
+            },
+            app: toml::Table::new(),
+            set: Vec::new(),
+        }
+    }
+
+    /// Reads `macadam.toml` (or the file that `MACADAM_CONFIG` names), then the environment.
+    ///
+    /// # Errors
+    ///
+    /// Where a source cannot be read, a key does not exist or a value does not fit: the error names the key, the
+    /// value, the source and the cure.
+    pub fn load() -> Result<Self, SettingsError> {
+        let environment: Vec<_> = std::env::vars_os().collect();
+        let file = source::config_file(&environment);
+        let (mut entries, app) = match &file {
+            Some((path, required)) => source::read_file(Path::new(path), *required)?,
+            None => (Vec::new(), toml::Table::new()),
+        };
+        entries.extend(source::read_environment(&environment)?);
+        Self::from_entries(&entries, app)
+    }
+
+    /// Reads the text of a `macadam.toml`, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn from_toml(text: &str) -> Result<Self, SettingsError> {
+        let (entries, app) = source::parse_toml(text, &Source::File("macadam.toml".into()))?;
+        Self::from_entries(&entries, app)
+    }
+
+    fn from_entries(entries: &[Entry], app: toml::Table) -> Result<Self, SettingsError> {
+        // The profile decides on defaults, so it is read before all else.
+        let mut settings = Self::default();
+        for entry in entries.iter().filter(|entry| entry.key.path == "profile") {
+            entry.apply(&mut settings)?;
+        }
+        settings.refuse_debug_build_in_prod(entries)?;
+        let mut settings = Self::of_profile(settings.profile);
+        for entry in entries {
+            entry.apply(&mut settings)?;
+        }
+        settings.app = app;
+        // Later sources win, so the last entry of a key is where its value comes from.
+        let source = |key: &Key| entries.iter().rfind(|entry| entry.key.path == key.path);
+        let set = KEYS.iter().filter_map(|key| Some((key.path, source(key)?.source.clone())));
+        settings.set = set.collect();
+        Ok(settings)
+    }
+
+    fn refuse_debug_build_in_prod(&self, entries: &[Entry]) -> Result<(), SettingsError> {
+        let said = entries.iter().rfind(|entry| entry.key.path == "profile");
+        match said {
+            Some(entry) if cfg!(debug_assertions) && self.profile == Profile::Prod => {
+                Err(SettingsError::DebugBuild { source: entry.source.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The `[app]` table of the file, which is the service's own.
+    ///
+    /// # Errors
+    ///
+    /// Where the table does not fit `T`.
+    pub fn app<T: DeserializeOwned>(&self) -> Result<T, SettingsError> {
+        self.app
+            .clone()
+            .try_into()
+            .map_err(|error| SettingsError::App { message: error.message().to_owned() })
+    }
+
+    /// What was set, to what and where: a line a key.
+    pub fn differing(&self) -> impl Iterator<Item = String> {
+        KEYS.iter().filter_map(|key| {
+            let (_, source) = self.set.iter().find(|(path, _)| *path == key.path)?;
+            Some(format!("{} = {} (from {source})", key.path, (key.show)(self)))
+        })
+    }
+
+    /// Whether a source says anything of this key.
+    pub(crate) fn is_set(&self, path: &str) -> bool {
+        self.set.iter().any(|(set, _)| *set == path)
+    }
+}

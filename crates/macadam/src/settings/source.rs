@@ -1,0 +1,172 @@
+//! Where settings are written: a file, and the environment.
+
+use std::{ffi::OsString, fmt, io, path::Path};
+
+use super::{
+    Settings,
+    error::SettingsError,
+    keys::{KEYS, Key},
+};
+
+/// Where a setting was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Source {
+    /// In this file.
+    File(String),
+    /// In the environment.
+    Environment,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.write_str(path),
+            Self::Environment => f.write_str("environment"),
+        }
+    }
+}
+
+/// A key that exists, and the text of its value.
+pub(super) struct Entry {
+    pub(super) key: &'static Key,
+    pub(super) source: Source,
+    name: String,
+    text: String,
+}
+
+impl Entry {
+    pub(super) fn apply(&self, settings: &mut Settings) -> Result<(), SettingsError> {
+        (self.key.set)(settings, &self.text).ok_or_else(|| SettingsError::Value {
+            name: self.name.clone(),
+            value: self.text.clone(),
+            expects: (self.key.expects)(settings),
+            source: self.source.clone(),
+        })
+    }
+}
+
+type Environment = [(OsString, OsString)];
+
+const CONFIG: &str = "MACADAM_CONFIG";
+
+/// The file to read, and whether it was asked for: one that was must exist.
+pub(super) fn config_file(environment: &Environment) -> Option<(OsString, bool)> {
+    match environment.iter().find(|(name, _)| name == CONFIG) {
+        Some((_, path)) => Some((path.clone(), true)),
+        None => Some(("macadam.toml".into(), false)),
+    }
+}
+
+pub(super) fn read_file(path: &Path, required: bool) -> Result<(Vec<Entry>, toml::Table), SettingsError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse_toml(&text, &Source::File(path.display().to_string())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !required => {
+            Ok((Vec::new(), toml::Table::new()))
+        }
+        Err(error) => {
+            Err(SettingsError::Unreadable { path: path.display().to_string(), message: error.to_string() })
+        }
+    }
+}
+
+pub(super) fn parse_toml(text: &str, source: &Source) -> Result<(Vec<Entry>, toml::Table), SettingsError> {
+    let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        SettingsError::Toml { place: format!("{source}:{line}"), message: error.message().replace('\n', " ") }
+    })?;
+    let app = match table.remove("app") {
+        Some(toml::Value::Table(app)) => app,
+        Some(_) => return Err(SettingsError::App { message: "it is not a table".to_owned() }),
+        None => toml::Table::new(),
+    };
+    let mut entries = Vec::new();
+    flatten("", &table, source, &mut entries)?;
+    Ok((entries, app))
+}
+
+fn flatten(
+    prefix: &str,
+    table: &toml::Table,
+    source: &Source,
+    entries: &mut Vec<Entry>,
+) -> Result<(), SettingsError> {
+    for (name, value) in table {
+        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        let text = match value {
+            toml::Value::Table(inner) if KEYS.iter().all(|key| key.path != path) => {
+                flatten(&path, inner, source, entries)?;
+                continue;
+            }
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(flag) => flag.to_string(),
+            // No setting is of another type: what is said of the value is then what is wrong with it.
+            other => other.type_str().to_owned(),
+        };
+        let key = KEYS.iter().find(|key| key.path == path).ok_or_else(|| SettingsError::Unknown {
+            nearest: nearest(&path, |key| key.path.to_owned()),
+            name: path.clone(),
+            source: source.clone(),
+        })?;
+        entries.push(Entry { key, source: source.clone(), name: path, text });
+    }
+    Ok(())
+}
+
+pub(super) fn read_environment(environment: &Environment) -> Result<Vec<Entry>, SettingsError> {
+    let mut entries = Vec::new();
+    for (name, value) in environment {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("MACADAM_") && *name != CONFIG) else {
+            continue;
+        };
+        let text = value.to_string_lossy().into_owned();
+        match KEYS.iter().find(|key| key.variable() == name) {
+            Some(key) => {
+                entries.push(Entry { key, source: Source::Environment, name: name.to_owned(), text });
+            }
+            None if is_service_link(name, &text) => {}
+            None => {
+                return Err(SettingsError::Unknown {
+                    nearest: nearest(name, Key::variable),
+                    name: name.to_owned(),
+                    source: Source::Environment,
+                });
+            }
+        }
+    }
+    Ok(entries)
+}
+
+/// Whether this is one of the variables that Kubernetes puts into every pod for a Service called `macadam…`:
+/// `…_SERVICE_HOST`, `…_SERVICE_PORT[_NAME]`, `…_PORT` with an address, `…_PORT_80_TCP[_ADDR|_PORT|_PROTO]`.
+fn is_service_link(name: &str, value: &str) -> bool {
+    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let is_port = |rest: &str| {
+        let mut words = rest.split('_');
+        words.next().is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+            && matches!(words.next(), Some("TCP" | "UDP" | "SCTP"))
+            && matches!(words.next(), None | Some("ADDR" | "PORT" | "PROTO"))
+            && words.next().is_none()
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || (name.ends_with("_PORT") && is_address)
+        || name.match_indices("_PORT_").any(|(at, word)| is_port(&name[at + word.len()..]))
+}
+
+/// The name most like `name`, if one is like it at all.
+fn nearest(name: &str, named: impl Fn(&Key) -> String) -> Option<String> {
+    let likeness = |other: &str| strsim::jaro_winkler(name, other);
+    let names = KEYS.iter().map(named);
+    let nearest = names.max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
+    (likeness(&nearest) > 0.8).then_some(nearest)
+}
+
+/// The service's name where nobody says it: `OTEL_SERVICE_NAME`, else the executable's.
+pub(super) fn service_name() -> String {
+    let named = std::env::var("OTEL_SERVICE_NAME").ok().filter(|name| !name.is_empty());
+    let executable = || Some(std::env::current_exe().ok()?.file_stem()?.to_string_lossy().into_owned());
+    named.or_else(executable).unwrap_or_else(|| "unknown".to_owned())
+}

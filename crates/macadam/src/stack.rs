@@ -1,0 +1,147 @@
+//! THE order. It stands here and nowhere else; a test asserts it from the outside.
+
+use axum::Router;
+use macadam_graceful_shutdown::{DrainLayer, DrainService};
+use macadam_health::{HealthLayer, Probed};
+use macadam_load_shed::{LoadShed, LoadShedLayer};
+use macadam_request_id::{RequestIdLayer, RequestIdService};
+use macadam_telemetry::{Telemetry, TelemetryLayer};
+use macadam_timeouts::{TimeoutLayer, TimeoutService};
+use tower_layer::Layer;
+
+use crate::{
+    body_limit::{EnforceBodyLimit, EnforceBodyLimitLayer},
+    catch_panic::{CatchPanic, CatchPanicLayer},
+    route_tap::RouteTapLayer,
+};
+
+/// The layers of the road, outermost first.
+#[derive(Clone, Debug)]
+pub(crate) struct Layers {
+    /// A probe is never shed, timed out, drained or logged.
+    pub(crate) health: HealthLayer,
+    /// Everything below, and every rejection, bears the id.
+    pub(crate) request_id: RequestIdLayer,
+    /// Sees every outcome, from arrival to last byte.
+    pub(crate) telemetry: TelemetryLayer,
+    /// Puts the request into the in-flight table.
+    pub(crate) drain: DrainLayer,
+    /// Below all that counts a panic, above all that holds a permit; its 500 needs the request's id and form.
+    pub(crate) catch_panic: CatchPanicLayer,
+    /// The deadline exists before anything can queue.
+    pub(crate) timeouts: TimeoutLayer,
+    /// What cannot make its deadline is refused before work is spent on it.
+    pub(crate) load_shed: LoadShedLayer,
+    /// Before a handler reads.
+    pub(crate) body_limit: EnforceBodyLimitLayer,
+}
+
+/// The Router, inside the road.
+pub(crate) type Stack = Probed<
+    RequestIdService<Telemetry<DrainService<CatchPanic<TimeoutService<LoadShed<EnforceBodyLimit<Router>>>>>>>,
+>;
+
+impl Layers {
+    /// Puts the road around `app`, and the route tap inside it.
+    pub(crate) fn wrap(&self, app: Router) -> Stack {
+        // Without a state of its own a Router builds its handlers' services anew for every request; once is enough.
+        let app: Router = app.layer(RouteTapLayer).with_state(());
+        let app = self.body_limit.layer(app);
+        let app = self.load_shed.layer(app);
+        let app = self.timeouts.layer(app);
+        let app = self.catch_panic.layer(app);
+        let app = self.drain.layer(app);
+        let app = self.telemetry.layer(app);
+        let app = self.request_id.layer(app);
+        self.health.layer(app)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use axum::{body::Body, routing::get};
+    use http::{Request, Response};
+    use macadam_test::allocations;
+    use tower_service::Service;
+
+    use super::*;
+    use crate::{Road, Settings};
+
+    const REQUESTS: u64 = 1_000;
+
+    /// A GET with the headers that clients send.
+    fn request() -> Request<Body> {
+        let request = Request::get("/orders/1").header("host", "localhost").header("user-agent", "test");
+        request.header("accept", "*/*").body(Body::empty()).unwrap()
+    }
+
+    /// Allocations a request, from the head to the last frame, of a handler that is ready at once and has no state. An
+    /// id's place in its arena, one in a hundred requests, is rounded away.
+    fn counted<S, B>(mut service: S) -> u64
+    where
+        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+        B: http_body::Body,
+    {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut pass = |request| {
+            assert!(service.poll_ready(&mut cx).is_ready());
+            let Poll::Ready(Ok(response)) = pin!(service.call(request)).poll(&mut cx) else {
+                panic!("not ready")
+            };
+            assert_eq!(response.status(), 200);
+            let mut body = pin!(response.into_body());
+            while !body.is_end_stream() {
+                assert!(body.as_mut().poll_frame(&mut cx).is_ready());
+            }
+        };
+        // What is made once: the thread's generator of ids, the endpoint's route, the shard of the in-flight table.
+        (0..10).for_each(|_| pass(request()));
+        let requests: Vec<_> = (0..REQUESTS).map(|_| request()).collect();
+        allocations(|| requests.into_iter().for_each(pass)) / REQUESTS
+    }
+
+    #[test]
+    fn the_road_adds_six_allocations_a_request_and_these_are_they() {
+        let layers = Road::builder("test").settings(Settings::default()).build().unwrap().layers;
+        let app = Router::new().route("/orders/{id}", get(async || "hello"));
+        let bare = counted(app.clone().with_state(()));
+
+        let tapped = app.clone().layer(RouteTapLayer).with_state(());
+        let limited = layers.body_limit.layer(tapped.clone());
+        let gated = layers.load_shed.layer(limited.clone());
+        let timed = layers.timeouts.layer(gated.clone());
+        let caught = layers.catch_panic.layer(timed.clone());
+        let drained = layers.drain.layer(caught.clone());
+        let told = layers.telemetry.layer(drained.clone());
+        let named = layers.request_id.layer(told.clone());
+        let whole = layers.wrap(app);
+        // From the inside out, so the first layer that needs a context is charged with it; on the road it is serve.
+        let counts = [
+            ("bare axum", bare),
+            ("the route tap: axum boxes a layered endpoint, and its future", counted(tapped)),
+            (
+                "the context, its box, the extensions' table for it; the body limit: axum boxes its body",
+                counted(limited),
+            ),
+            ("load-shed", counted(gated)),
+            ("timeouts", counted(timed)),
+            ("catch-panic", counted(caught)),
+            ("drain", counted(drained)),
+            ("telemetry, no span recorded", counted(told)),
+            ("request-id", counted(named)),
+            ("health", counted(whole)),
+        ];
+        let added = counts.windows(2).map(|pair| (pair[1].0, pair[1].1 - pair[0].1));
+        assert_eq!(
+            added.clone().map(|(_, added)| added).collect::<Vec<_>>(),
+            [2, 4, 0, 0, 0, 0, 0, 0, 0],
+            "{added:?}"
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! The settings: what is read, what is refused, and in which words.
+
+use std::time::Duration;
+
+use macadam::Settings;
+
+fn refused(toml: &str) -> String {
+    Settings::from_toml(toml).expect_err(toml).to_string()
+}
+
+#[test]
+fn a_file_moves_defaults_and_leaves_the_rest() {
+    let settings = Settings::from_toml(
+        r#"
+        listen = "0.0.0.0:80"
+        body_limit = "2MiB"
+
+        [timeouts]
+        request = "800ms"
+
+        [admin]
+        listen = "off"
+
+        [load_shed]
+        max_in_flight = 8
+        "#,
+    )
+    .unwrap();
+    assert_eq!(settings.timeouts.request, Duration::from_millis(800));
+    assert_eq!(settings.body_limit.0, 2 << 20);
+    assert_eq!(settings.admin.listen, None);
+    assert_eq!(settings.load_shed.max_in_flight, 8);
+    assert_eq!(settings.shutdown.drain, Duration::from_secs(20));
+    let differing: Vec<_> = settings.differing().collect();
+    assert_eq!(differing.len(), 5);
+    assert_eq!(differing[3], "timeouts.request = 800ms (from macadam.toml)");
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_key_its_source_and_the_cure() {
+    assert_eq!(
+        refused("[timeouts]\nrequest = \"3parsecs\""),
+        "macadam.toml: `timeouts.request` is \"3parsecs\"; expected a whole number with a unit \
+         (`ms`, `s`, `m`, `h`), such as `250ms` or `3s`"
+    );
+    assert_eq!(
+        refused("[load_shed]\nmax_in_flight = -1"),
+        "macadam.toml: `load_shed.max_in_flight` is \"-1\"; expected a whole number, such as `1024`"
+    );
+    assert!(refused("listen = [1]").contains("`listen` is \"array\""));
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_name() {
+    assert_eq!(
+        refused("[timeout]\nrequest = \"3s\""),
+        "macadam.toml: there is no setting \"timeout.request\"; did you mean `timeouts.request`?"
+    );
+    assert_eq!(
+        refused("zzz = 1"),
+        "macadam.toml: there is no setting \"zzz\"; docs/defaults.md lists all there are"
+    );
+}
+
+#[test]
+fn what_is_not_toml_is_refused_with_its_line() {
+    assert!(refused("listen = \"127.0.0.1:1\"\n[timeouts\n").starts_with("macadam.toml:2: not valid TOML: "));
+}
+
+#[test]
+fn the_table_app_is_the_services_own() {
+    #[derive(serde::Deserialize)]
+    struct App {
+        greeting: String,
+    }
+    let settings = Settings::from_toml("[app]\ngreeting = \"hello\"").unwrap();
+    assert_eq!(settings.app::<App>().unwrap().greeting, "hello");
+    assert!(Settings::default().app::<App>().is_err());
+}
+
+#[test]
+fn prod_said_explicitly_refuses_a_debug_build() {
+    let settings = Settings::from_toml("profile = \"prod\"");
+    if cfg!(debug_assertions) {
+        assert!(settings.unwrap_err().to_string().contains("build with --release"));
+    } else {
+        assert_eq!(settings.unwrap().shutdown.lame_duck, Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,105 @@
+//! The crates by hand: in the road's order, and each alone.
+
+use std::{any::type_name_of_val, time::Duration};
+
+use axum::{Router, body::Body, http::Request, response::Response};
+use http_body_util::BodyExt;
+use macadam_graceful_shutdown::Shutdown;
+use macadam_health::Health;
+use plain_axum::{alone, app, layers, stacked};
+use tower::ServiceExt;
+
+fn parts() -> (Health, Shutdown) {
+    let shutdown = Shutdown::builder().signals(false).build().unwrap();
+    let health = Health::builder().phase(shutdown.handle().watch()).build().unwrap();
+    (health, shutdown)
+}
+
+async fn get(app: &Router, path: &str) -> Response {
+    app.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
+}
+
+async fn text(response: Response) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
+}
+
+#[test]
+fn the_order_by_hand_is_the_order_of_the_facade() {
+    let (health, shutdown) = parts();
+    let layers = layers(&health, &shutdown).unwrap();
+    // A builder's type names what was added last first.
+    let by_hand = order(type_name_of_val(&layers), |name| format!("{name}::"));
+    // The facade puts the innermost on first.
+    let stack = include_str!("../../../crates/macadam/src/stack.rs");
+    let wrap = stack.split_once("fn wrap").unwrap().1;
+    let of_facade = order(wrap, |name| {
+        let field = if name == "macadam_graceful_shutdown" { "drain" } else { &name["macadam_".len()..] };
+        format!("self.{field}.layer")
+    });
+    assert_eq!(by_hand.len(), 5);
+    assert_eq!(by_hand, of_facade);
+}
+
+/// The five crates in the order in which `text` names them.
+fn order(text: &str, named: impl Fn(&str) -> String) -> Vec<&'static str> {
+    let crates = [
+        "macadam_graceful_shutdown",
+        "macadam_health",
+        "macadam_load_shed",
+        "macadam_request_id",
+        "macadam_timeouts",
+    ];
+    let mut places: Vec<_> =
+        crates.iter().map(|name| (text.find(&named(name)).expect("each is named"), *name)).collect();
+    places.sort_unstable();
+    places.into_iter().map(|(_, name)| name).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_five_protect_at_once() {
+    let (health, shutdown) = parts();
+    let app = stacked(app(), &health, &shutdown).unwrap();
+
+    let response = get(&app, "/").await;
+    assert_eq!(response.status(), 200);
+    assert!(response.headers().contains_key("x-request-id"));
+
+    let response = get(&app, "/slow").await;
+    assert_eq!(response.status(), 504);
+    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    assert!(text(response).await.contains(&id));
+
+    assert_eq!(get(&app, "/livez").await.status(), 200);
+    assert!(!get(&app, "/livez").await.headers().contains_key("x-request-id"), "a probe is no request");
+    assert!(
+        text(get(&app, "/context").await).await.ends_with(",3]"),
+        "the whole of 3 s is left: time is paused"
+    );
+    assert_eq!(shutdown.handle().in_flight().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_alone_does_its_one_job() {
+    let (health, shutdown) = parts();
+    assert!(get(&alone::request_id(app()), "/").await.headers().contains_key("x-request-id"));
+    assert!(get(&alone::request_id(app()), "/nowhere").await.headers().contains_key("x-request-id"));
+    assert_eq!(get(&alone::timeouts(app()), "/slow").await.status(), 504);
+    assert_eq!(get(&alone::health(app(), &health), "/livez").await.status(), 200);
+
+    let app_of_shutdown = alone::graceful_shutdown(app(), &shutdown);
+    let response = get(&app_of_shutdown, "/").await;
+    assert_eq!(shutdown.handle().in_flight().len(), 1, "until the last byte");
+    drop(response);
+    assert_eq!(shutdown.handle().in_flight().len(), 0);
+
+    let shed = alone::load_shed(app()).unwrap();
+    let waiting: Vec<_> = (0..24)
+        .map(|_| {
+            let shed = shed.clone();
+            tokio::spawn(async move { get(&shed, "/slow").await.status() })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(get(&shed, "/").await.status(), 503);
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+}

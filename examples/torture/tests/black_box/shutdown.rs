@@ -1,0 +1,187 @@
+//! A signal in the middle of it: nothing that was begun is cut, and the process always ends.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use macadam_test::wire::Client;
+use rustix::process::Signal;
+use tokio::{net::TcpStream, task::JoinSet, time::sleep};
+
+use crate::process::Torture;
+
+/// Clients that each keep one HTTP/1.1 connection busy until the service tells them to leave.
+async fn load_http1(torture: &Torture, served: &Arc<AtomicU64>, cut: &Arc<AtomicU64>) -> JoinSet<()> {
+    let mut clients = JoinSet::new();
+    for _ in 0..16 {
+        let (to, served, cut) = (torture.public, Arc::clone(served), Arc::clone(cut));
+        let mut client = Client::connect(to).await;
+        clients.spawn(async move {
+            loop {
+                if client
+                    .try_send("GET /stream?frames=4&every=10&bytes=100 HTTP/1.1\r\nhost: t\r\n\r\n")
+                    .await
+                    .is_err()
+                {
+                    cut.fetch_add(1, SeqCst);
+                    break;
+                }
+                match client.try_response().await {
+                    Ok(Some(reply)) if reply.status == 200 && reply.body.len() == 400 => {
+                        served.fetch_add(1, SeqCst);
+                        if reply.header("connection") == Some("close") {
+                            break;
+                        }
+                    }
+                    _ => {
+                        cut.fetch_add(1, SeqCst);
+                        break;
+                    }
+                }
+            }
+        });
+    }
+    clients
+}
+
+#[tokio::test]
+async fn under_load_with_http1_a_signal_cuts_no_response() {
+    // The lame duck is what lets clients leave between two requests.
+    let torture = Torture::start(&[("MACADAM_SHUTDOWN_LAME_DUCK", "500ms")]).await;
+    let (served, cut) = (Arc::default(), Arc::default());
+    let clients = load_http1(&torture, &served, &cut).await;
+    sleep(Duration::from_millis(300)).await;
+    torture.signal(Signal::TERM);
+    clients.join_all().await;
+    let exit = torture.exit(Duration::from_secs(10)).await;
+    println!("served {}, cut {}\n{}", served.load(SeqCst), cut.load(SeqCst), exit.stderr);
+    assert_eq!(cut.load(SeqCst), 0);
+    assert!(served.load(SeqCst) > 16);
+    assert_eq!(exit.code, Some(0), "{}\n{}", exit.stdout, exit.stderr);
+    assert!(exit.stderr.contains("shutdown"), "the report is printed: {}", exit.stderr);
+}
+
+#[tokio::test]
+async fn under_load_with_h2c_a_signal_cuts_no_response() {
+    let torture = Torture::start(&[("MACADAM_SHUTDOWN_LAME_DUCK", "500ms")]).await;
+    let (served, cut): (Arc<AtomicU64>, Arc<AtomicU64>) = Default::default();
+    let leaving = Arc::new(AtomicBool::new(false));
+    let mut clients = JoinSet::new();
+    for _ in 0..4 {
+        let io = TokioIo::new(TcpStream::connect(torture.public).await.unwrap());
+        let (sender, connection) =
+            hyper::client::conn::http2::handshake::<_, _, Empty<bytes::Bytes>>(TokioExecutor::new(), io)
+                .await
+                .unwrap();
+        clients.spawn(async move {
+            let _ = connection.await;
+        });
+        for _ in 0..8 {
+            let (mut sender, served, cut, leaving) =
+                (sender.clone(), Arc::clone(&served), Arc::clone(&cut), Arc::clone(&leaving));
+            clients.spawn(async move {
+                // A connection that was told to leave takes no more requests: that is where a client goes elsewhere.
+                while sender.ready().await.is_ok() {
+                    let request = Request::get("http://t/stream?frames=4&every=10&bytes=100")
+                        .body(Empty::new())
+                        .unwrap();
+                    let response = match sender.send_request(request).await {
+                        Ok(response) => response,
+                        // Not sent: the client's own library gave it back when it saw the GOAWAY.
+                        Err(_) if leaving.load(SeqCst) => return,
+                        Err(error) => panic!("before the signal: {error}"),
+                    };
+                    let body = response.into_body().collect().await.map(|body| body.to_bytes());
+                    let whole = body.is_ok_and(|body| body.len() == 400);
+                    if whole { &served } else { &cut }.fetch_add(1, SeqCst);
+                }
+            });
+        }
+    }
+    sleep(Duration::from_millis(300)).await;
+    leaving.store(true, SeqCst);
+    torture.signal(Signal::TERM);
+    clients.join_all().await;
+    let exit = torture.exit(Duration::from_secs(10)).await;
+    println!("served {}, cut {}", served.load(SeqCst), cut.load(SeqCst));
+    assert_eq!(cut.load(SeqCst), 0);
+    assert!(served.load(SeqCst) > 32);
+    assert_eq!(exit.code, Some(0), "{}\n{}", exit.stdout, exit.stderr);
+}
+
+#[tokio::test]
+async fn an_event_stream_and_a_websocket_end_cleanly_on_drain() {
+    let torture = Torture::start(&[]).await;
+    let mut stream = Client::connect(torture.public).await;
+    stream.send("GET /sse HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    let mut socket = Client::connect(torture.public).await;
+    socket
+        .send(
+            "GET /ws HTTP/1.1\r\nhost: t\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
+        .await;
+    assert_eq!(socket.response().await.status, 101);
+    sleep(Duration::from_millis(1_200)).await;
+    torture.signal(Signal::TERM);
+    // The reply is whole: its last chunk has come.
+    let events = stream.response().await;
+    assert!(events.text().contains("data: 0\n\n"), "{}", events.text());
+    let end = socket.closed().await.unwrap();
+    assert_eq!(end[0], 0x88, "a Close frame");
+    assert_eq!(u16::from_be_bytes([end[2], end[3]]), 1001);
+    let exit = torture.exit(Duration::from_secs(10)).await;
+    assert_eq!(exit.code, Some(0), "{}\n{}", exit.stdout, exit.stderr);
+}
+
+#[tokio::test]
+async fn a_second_signal_exits_at_once() {
+    let torture = Torture::start(&[]).await;
+    let mut client = Client::connect(torture.public).await;
+    client.send("GET /stream?frames=100&every=100 HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    sleep(Duration::from_millis(200)).await;
+    torture.signal(Signal::TERM);
+    sleep(Duration::from_millis(300)).await;
+    torture.signal(Signal::TERM);
+    let exit = torture.exit(Duration::from_secs(2)).await;
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+    assert!(exit.after < Duration::from_millis(500), "{:?}", exit.after);
+}
+
+#[tokio::test]
+async fn with_every_worker_blocked_it_exits_at_its_deadline_and_names_what_hangs() {
+    let torture = Torture::start(&[
+        ("TOKIO_WORKER_THREADS", "2"),
+        ("MACADAM_SHUTDOWN_DRAIN", "500ms"),
+        ("MACADAM_SHUTDOWN_BUDGET", "2s"),
+    ])
+    .await;
+    let mut clients = Vec::new();
+    for number in 0..2 {
+        let mut client = Client::connect(torture.public).await;
+        client
+            .send(format!("GET /block?ms=20000 HTTP/1.1\r\nhost: t\r\nx-request-id: stuck-{number}\r\n\r\n"))
+            .await;
+        clients.push(client);
+    }
+    sleep(Duration::from_millis(300)).await;
+    torture.signal(Signal::TERM);
+    let exit = torture.exit(Duration::from_secs(5)).await;
+    println!("{:?} after the signal:\n{}", exit.after, exit.stderr);
+    assert_eq!(exit.code, Some(75), "{}", exit.stderr);
+    assert!(
+        exit.after >= Duration::from_millis(1_900) && exit.after < Duration::from_millis(2_500),
+        "{:?}",
+        exit.after
+    );
+    for name in ["stuck-0", "stuck-1", "/block"] {
+        assert!(exit.stderr.contains(name), "{name} is named: {}", exit.stderr);
+    }
+}
