@@ -47,6 +47,7 @@ impl Admin {
         let sources = Sources {
             since: Instant::now(),
             service: None,
+            version: None,
             health,
             phase: None,
             in_flight: None,
@@ -55,9 +56,15 @@ impl Admin {
         Ok(Self { listener, local_addr, sources })
     }
 
-    /// The service's name and version, as the status tells them.
-    pub fn service(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
-        self.sources.service = Some((name.into(), version.into()));
+    /// The service's name, as the status tells it.
+    pub fn service(mut self, name: impl Into<String>) -> Self {
+        self.sources.service = Some(name.into());
+        self
+    }
+
+    /// The service's version, as the status tells it.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.sources.version = Some(version.into());
         self
     }
 

@@ -25,7 +25,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let health = Health::builder().check(Check::new("postgres", async || Err("connection refused"))).build()?;
 //! let admin = Admin::bind("127.0.0.1:0".parse()?, health)?
-//!     .service("orders", "1.4.2")
+//!     .service("orders").version("1.4.2")
 //!     .in_flight(InFlight::new())
 //!     .spawn()?;
 //!

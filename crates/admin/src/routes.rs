@@ -52,8 +52,9 @@ impl Routes {
 
     fn index(&self) -> String {
         let mut index = String::from(INDEX);
-        if let Some((name, version)) = &self.sources.service {
-            let _ = writeln!(index, "\n{name} {version}");
+        let Sources { service, version, .. } = &*self.sources;
+        for known in [service, version].into_iter().flatten() {
+            let _ = writeln!(index, "\n{known}");
         }
         index
     }

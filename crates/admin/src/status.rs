@@ -10,7 +10,8 @@ use tokio::time::Instant;
 /// Where the status is read from.
 pub(crate) struct Sources {
     pub(crate) since: Instant,
-    pub(crate) service: Option<(String, String)>,
+    pub(crate) service: Option<String>,
+    pub(crate) version: Option<String>,
     pub(crate) health: Health,
     pub(crate) phase: Option<PhaseWatch>,
     pub(crate) in_flight: Option<InFlight>,
@@ -58,8 +59,8 @@ impl Sources {
         let now = Instant::now();
         let status = Status {
             schema: SCHEMA,
-            service: self.service.as_ref().map(|(name, _)| name.as_str()),
-            version: self.service.as_ref().map(|(_, version)| version.as_str()),
+            service: self.service.as_deref(),
+            version: self.version.as_deref(),
             pid: std::process::id(),
             phase: self.phase.as_ref().map(|phase| phase.current().as_str()),
             ready: self.health.is_ready(),

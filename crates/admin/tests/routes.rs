@@ -65,10 +65,10 @@ async fn everything_else_is_404_and_other_methods_are_405() {
 
 #[tokio::test]
 async fn the_index_lists_every_route_and_names_the_service() {
-    let admin = bound().service("orders", "1.4.2").spawn().unwrap();
+    let admin = bound().service("orders").version("1.4.2").spawn().unwrap();
     let mut client = client(&admin).await;
     let reply = client.get("/").await;
-    for line in ["/livez ", "/readyz ", "/startupz ", "/status ", "\norders 1.4.2\n"] {
+    for line in ["/livez ", "/readyz ", "/startupz ", "/status ", "\norders\n", "\n1.4.2\n"] {
         assert!(reply.text().contains(line), "{}", reply.text());
     }
     assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"));
@@ -128,8 +128,13 @@ impl Gauges for Door {
 #[tokio::test]
 async fn the_status_tells_service_phase_and_every_gauge() {
     let owner = PhaseOwner::new();
-    let admin =
-        bound().service("orders", "1.4.2").phase(owner.watch()).gauges(Arc::new(Door)).spawn().unwrap();
+    let admin = bound()
+        .service("orders")
+        .version("1.4.2")
+        .phase(owner.watch())
+        .gauges(Arc::new(Door))
+        .spawn()
+        .unwrap();
     let mut client = client(&admin).await;
     owner.advance(Phase::Serving, None);
     let told = status(&mut client).await;

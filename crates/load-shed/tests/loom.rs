@@ -57,7 +57,7 @@ fn is_empty(gate: &Gate) -> bool {
 
 fn model(check: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    // Three threads without a bound take hours. A lost wake-up takes one switch in the wrong place, or two.
+    // Keeps three threads to seconds. A lost wake-up takes one switch in the wrong place, or two.
     builder.preemption_bound = Some(3);
     builder.check(check);
 }

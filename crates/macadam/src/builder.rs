@@ -32,6 +32,7 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 #[must_use = "a builder does nothing until it is built"]
 pub struct RoadBuilder {
     name: String,
+    version: Option<String>,
     settings: Settings,
     checks: Vec<Check>,
     hooks: Vec<Hook>,
@@ -46,13 +47,26 @@ struct Hook {
 
 impl RoadBuilder {
     pub(crate) fn new(name: String) -> Self {
-        Self { name, settings: Settings::default(), checks: Vec::new(), hooks: Vec::new(), renderer: None }
+        Self {
+            name,
+            version: None,
+            settings: Settings::default(),
+            checks: Vec::new(),
+            hooks: Vec::new(),
+            renderer: None,
+        }
     }
 
     /// The settings; [`Settings::default`] where nothing is said. The name given to the builder stays, unless a
     /// source of the settings has one.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// The service's version, for the status page: `env!("CARGO_PKG_VERSION")`, most of the time.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
         self
     }
 
@@ -115,7 +129,7 @@ impl RoadBuilder {
     ///
     /// Where something does not: the error names it, and the cure.
     pub fn build(self) -> Result<Road, Error> {
-        let Self { name, mut settings, checks, hooks, renderer } = self;
+        let Self { name, version, mut settings, checks, hooks, renderer } = self;
         if !settings.is_set("name") {
             settings.name = name;
         }
@@ -149,7 +163,16 @@ impl RoadBuilder {
             Arc::new(timeouts_handle),
             Arc::new(load_shed_handle),
         ];
-        Ok(Road { settings, layers, renderer, health, gauges, handle, shutdown: Mutex::new(Some(shutdown)) })
+        Ok(Road {
+            settings,
+            version,
+            layers,
+            renderer,
+            health,
+            gauges,
+            handle,
+            shutdown: Mutex::new(Some(shutdown)),
+        })
     }
 }
 

@@ -26,6 +26,7 @@ use crate::{
 #[must_use = "a road carries nothing until it is run"]
 pub struct Road {
     pub(crate) settings: Settings,
+    pub(crate) version: Option<String>,
     pub(crate) layers: Layers,
     pub(crate) renderer: Option<Arc<dyn Render>>,
     pub(crate) health: Health,
@@ -155,9 +156,10 @@ impl Road {
             error,
         })?;
         let admin = Admin::on(listener, self.health.clone())?
-            .service(&self.settings.name, env!("CARGO_PKG_VERSION"))
+            .service(&self.settings.name)
             .phase(self.handle.watch())
             .in_flight(self.handle.in_flight().clone());
+        let admin = self.version.iter().fold(admin, Admin::version);
         let gauges = self.gauges.iter().cloned().chain(gauges);
         Ok(Some(gauges.fold(admin, Admin::gauges).spawn()?))
     }

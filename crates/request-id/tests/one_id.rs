@@ -4,8 +4,9 @@ use std::convert::Infallible;
 
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use macadam_core::{Kind, Rejection, RequestContext, ResponseBody};
+use macadam_core::{Kind, Rejection, RequestContext, ResponseBody, Wire};
 use macadam_request_id::{Hex32, InvalidRequestId, Replaced, RequestId, RequestIdLayer, Ulid};
+use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 
 const X_REQUEST_ID: &str = "x-request-id";
@@ -123,24 +124,20 @@ async fn the_predicate_decides_whose_id_is_kept() {
 #[tokio::test]
 async fn the_predicate_sees_the_peer_and_the_extensions() {
     let layer = RequestIdLayer::accept_if(|inbound| {
-        inbound.context().peer().is_some_and(|peer| peer.ip().is_loopback())
-            && inbound.extensions().get::<&str>() == Some(&"certificate")
+        let is_local = inbound.context().peer().is_some_and(|peer| peer.ip().is_loopback());
+        is_local && inbound.extensions().get() == Some(&"certificate")
     });
-    let mut request = brings(["theirs"]);
-    let wire = macadam_core::Wire::of(&request);
-    let context = RequestContext::new(tokio::time::Instant::now(), Some(([127, 0, 0, 1], 9).into()), wire);
-    request.extensions_mut().insert(context);
-    assert!(is_uuid7(&id(&layer, request.clone()).await));
-    // The context of the clone above is this one's, and has its id by now.
-    let context = RequestContext::of(&mut request).fork();
-    assert!(is_uuid7(context.request_id().unwrap().to_str().unwrap()));
-
-    let mut request = brings(["theirs"]);
-    let wire = macadam_core::Wire::of(&request);
-    let context = RequestContext::new(tokio::time::Instant::now(), Some(([127, 0, 0, 1], 9).into()), wire);
-    request.extensions_mut().insert(context);
-    request.extensions_mut().insert("certificate");
-    assert_eq!(id(&layer, request).await, "theirs");
+    for (peer, extension, is_kept) in [
+        ([127, 0, 0, 1], "certificate", true),
+        ([127, 0, 0, 1], "none", false),
+        ([10, 0, 0, 1], "certificate", false),
+    ] {
+        let mut request = brings(["theirs"]);
+        let context = RequestContext::new(Instant::now(), Some((peer, 9).into()), Wire::of(&request));
+        request.extensions_mut().insert(context);
+        request.extensions_mut().insert(extension);
+        assert_eq!(id(&layer, request).await == "theirs", is_kept, "{peer:?} {extension}");
+    }
 }
 
 #[tokio::test]

@@ -10,17 +10,21 @@ use plain_axum::{alone, app, layers, stacked};
 use tower::ServiceExt;
 
 fn parts() -> (Health, Shutdown) {
-    let shutdown = Shutdown::builder().signals(false).build().unwrap();
-    let health = Health::builder().phase(shutdown.handle().watch()).build().unwrap();
+    let shutdown = Shutdown::builder().signals(false).build().expect("the defaults fit");
+    let health =
+        Health::builder().phase(shutdown.handle().watch()).build().expect("there is nothing wrong with it");
     (health, shutdown)
 }
 
 async fn get(app: &Router, path: &str) -> Response {
-    app.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
+    let request = Request::get(path).body(Body::empty()).expect("a path");
+    let Ok(response) = app.clone().oneshot(request).await;
+    response
 }
 
 async fn text(response: Response) -> String {
-    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
+    let body = response.into_body().collect().await.expect("it is whole").to_bytes();
+    String::from_utf8(body.into()).expect("text")
 }
 
 #[test]

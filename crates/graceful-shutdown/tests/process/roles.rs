@@ -14,7 +14,7 @@ use macadam_core::{Phase, RequestContext, Route, Stage};
 use macadam_graceful_shutdown::{Report, Shutdown, ShutdownBuilder, ShutdownHandle};
 use tokio::{
     net::TcpListener,
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
     time::sleep,
 };
 use tower::{ServiceBuilder, util::MapRequestLayer};
@@ -187,6 +187,22 @@ fn app(handle: &ShutdownHandle) -> Router {
         .route(
             "/block",
             get(async || {
+                say("BLOCKED");
+                block();
+            }),
+        )
+        .route(
+            "/block-both",
+            get(async || {
+                let runtime = Handle::current();
+                // From outside of the runtime, so that it wakes the other worker: what a worker spawns, or reads from
+                // a socket, it may keep to itself.
+                thread::spawn(move || {
+                    runtime.spawn(async {
+                        say("BLOCKED");
+                        block();
+                    })
+                });
                 say("BLOCKED");
                 block();
             }),

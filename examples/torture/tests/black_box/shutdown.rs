@@ -9,7 +9,7 @@ use std::{
 };
 
 use http::Request;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Collected, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use macadam_test::wire::Client;
 use rustix::process::Signal;
@@ -98,7 +98,7 @@ async fn under_load_with_h2c_a_signal_cuts_no_response() {
                         Err(_) if leaving.load(SeqCst) => return,
                         Err(error) => panic!("before the signal: {error}"),
                     };
-                    let body = response.into_body().collect().await.map(|body| body.to_bytes());
+                    let body = response.into_body().collect().await.map(Collected::to_bytes);
                     let whole = body.is_ok_and(|body| body.len() == 400);
                     if whole { &served } else { &cut }.fetch_add(1, SeqCst);
                 }
