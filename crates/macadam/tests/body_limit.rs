@@ -1,5 +1,7 @@
 //! The limit on a request's body: where it stands, how a route moves it, and what the client is told.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps what is not there has failed")]
+
 use axum::{
     Router,
     body::{Body, Bytes},

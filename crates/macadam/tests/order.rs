@@ -1,5 +1,7 @@
 //! The order of the layers, seen from the outside: each test would fail if its two layers changed places.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps what is not there has failed")]
+
 use std::time::Duration;
 
 use axum::{

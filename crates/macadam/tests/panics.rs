@@ -1,5 +1,7 @@
 //! A handler that panics: in its call, in its future, in the body of its response.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps what is not there has failed")]
+
 use std::{
     convert::Infallible,
     future::{Ready, ready},

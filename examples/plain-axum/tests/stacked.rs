@@ -67,6 +67,8 @@ async fn all_five_protect_at_once() {
     let response = get(&app, "/").await;
     assert_eq!(response.status(), 200);
     assert!(response.headers().contains_key("x-request-id"));
+    assert_eq!(shutdown.handle().in_flight().len(), 1, "until its body is read, or dropped");
+    drop(response);
 
     let response = get(&app, "/slow").await;
     assert_eq!(response.status(), 504);
