@@ -41,7 +41,7 @@ struct Requests {
 #[derive(Serialize)]
 struct Request {
     id: Option<String>,
-    method: String,
+    method: &'static str,
     route: Option<&'static str>,
     stage: &'static str,
     age_ms: u64,
@@ -103,7 +103,7 @@ fn request(context: &RequestContext, now: Instant) -> Request {
     let age = now.saturating_duration_since(context.arrival());
     Request {
         id: context.request_id().and_then(|id| Some(id.to_str().ok()?.to_owned())),
-        method: context.wire().method().to_string(),
+        method: context.wire().method_name(),
         route: context.route().map(macadam_core::Route::as_str),
         stage: context.stage().as_str(),
         age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),

@@ -1,29 +1,31 @@
 //! The table of requests that are not over yet.
 //!
 //! A table and not a counter, since at the end of a shutdown somebody wants to know *which* requests are stuck. It is
-//! sharded by thread, each taking the next shard in turn: an entry is made and removed under two short, uncontended locks, its reference count lives in
-//! the shard too, and once a shard has grown to its high-water mark nothing is allocated.
+//! sharded by thread: an entry is made and removed under two short, uncontended locks, its reference count lives in the
+//! shard too, and once a shard has grown to its high-water mark nothing is allocated.
 
 use std::{fmt, sync::Arc};
 
 use slab::Slab;
-use tokio::sync::Notify;
 
 use crate::{
     context::RequestContext,
-    sync::{Mutex, lock, number_of_this_thread},
+    sharded::{Sharded, Share, threads},
+    sync::{Mutex, Notify, lock},
 };
 
 /// The table of requests in flight: from a request's head until the last frame of its response is handed to the
 /// transport, or its drop. Cheap to clone; clones are one table.
 #[derive(Clone)]
 pub struct InFlight {
-    shards: Arc<[Arc<Shard>]>,
+    shards: Sharded<Shard>,
+    /// Touched only when somebody waits.
+    emptied: Arc<Notify>,
 }
 
 struct Shard {
     table: Mutex<Table>,
-    /// Shared by all shards, and touched only when somebody waits.
+    /// The table's own.
     emptied: Arc<Notify>,
 }
 
@@ -37,7 +39,7 @@ impl InFlight {
     /// An empty table, with a shard for each thread that the machine can run at once.
     #[expect(clippy::new_without_default, reason = "a table is shared by name, never made in passing")]
     pub fn new() -> Self {
-        Self::with_shards(std::thread::available_parallelism().map_or(4, usize::from).next_power_of_two())
+        Self::with_shards(threads())
     }
 
     /// An empty table with so many shards, at least one.
@@ -45,16 +47,16 @@ impl InFlight {
         let emptied = Arc::new(Notify::new());
         let shard = || {
             let table = Mutex::new(Table { entries: Slab::new(), watched: false });
-            Arc::new(Shard { table, emptied: Arc::clone(&emptied) })
+            Shard { table, emptied: Arc::clone(&emptied) }
         };
-        Self { shards: (0..shards.max(1)).map(|_| shard()).collect() }
+        Self { shards: Sharded::with_shares(shards, shard), emptied }
     }
 
     /// Puts a request into the table until the returned guard is dropped.
     ///
     /// A request without a context is counted, and has no name.
     pub fn enter(&self, context: Option<RequestContext>) -> InFlightGuard {
-        let shard = Arc::clone(&self.shards[number_of_this_thread() % self.shards.len()]);
+        let shard = Arc::clone(self.shards.mine());
         let key = lock(&shard.table).entries.insert(context);
         InFlightGuard { shard, key }
     }
@@ -73,7 +75,7 @@ impl InFlight {
     ///
     /// It sees the table of a moment; no lock is held during the calls.
     pub fn for_each(&self, mut each: impl FnMut(Option<&RequestContext>)) {
-        for shard in &*self.shards {
+        for shard in self.shards.iter() {
             let entries: Vec<_> = lock(&shard.table).entries.iter().map(|(_, entry)| entry.clone()).collect();
             entries.iter().for_each(|entry| each(entry.as_ref()));
         }
@@ -85,12 +87,9 @@ impl InFlight {
     ///
     /// Nothing is lost when it is dropped.
     pub async fn drained(&self) {
-        let Some(first) = self.shards.first() else { return };
         loop {
-            let emptied = first.emptied.notified();
-            let mut emptied = std::pin::pin!(emptied);
-            // Listening and `watched` both come before the look: a removal is seen, or it wakes.
-            emptied.as_mut().enable();
+            // Made before the look, it hears every removal after it.
+            let emptied = self.emptied.notified();
             if self.watch() {
                 return;
             }
@@ -116,7 +115,7 @@ impl fmt::Debug for InFlight {
 /// A request's place in the table of those in flight, left when this is dropped.
 #[must_use = "the request leaves the table when this is dropped"]
 pub struct InFlightGuard {
-    shard: Arc<Shard>,
+    shard: Arc<Share<Shard>>,
     key: usize,
 }
 

@@ -12,6 +12,7 @@
 //! | [`in_flight`] | the table of requests that are not over yet |
 //! | [`phase`] | how far a process is on its way from start to exit |
 //! | [`gauges`] | how a layer's handle is read from outside, without anybody on a request's path |
+//! | [`Sharded`] | what every request touches, split so that threads do not wait for each other |
 //!
 //! Most services never name this crate; a layer that wants to live on the same road does:
 //!
@@ -43,6 +44,7 @@ pub mod gauges;
 pub mod in_flight;
 pub mod phase;
 pub mod rejection;
+mod sharded;
 mod sync;
 
 pub use body::{End, Guard, GuardedBody, GuardedFuture, Hold, ResponseBody};
@@ -51,3 +53,4 @@ pub use gauges::{Gauges, Reading};
 pub use in_flight::{InFlight, InFlightGuard};
 pub use phase::{Phase, PhaseOwner, PhaseWatch};
 pub use rejection::{Kind, Rejection, Render};
+pub use sharded::{Sharded, Share};

@@ -2,13 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use tokio::{
-    sync::Notify,
-    time::{Duration, Instant},
-};
+use tokio::time::{Duration, Instant};
 
 use crate::sync::{
-    Mutex,
+    Mutex, Notify,
     atomic::{
         AtomicU8, AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
@@ -154,10 +151,8 @@ impl PhaseWatch {
     /// Nothing is lost when it is dropped.
     pub async fn reached(&self, phase: Phase) -> Phase {
         loop {
+            // Made before the look, it hears every change after it.
             let changed = self.shared.changed.notified();
-            let mut changed = std::pin::pin!(changed);
-            // Listening starts before the look, so that no change falls in between.
-            changed.as_mut().enable();
             let current = self.current();
             if current >= phase {
                 return current;

@@ -1,7 +1,11 @@
-//! The atomics, locks and wakers that this crate owns: std's, or loom's in the model checker.
+//! The atomics, locks, wakers and notifications that this crate owns: the real ones, or the model checker's.
 
 #[cfg(not(macadam_loom))]
-pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
+pub(crate) use {
+    atomic_waker::AtomicWaker,
+    std::sync::{Mutex, MutexGuard, atomic},
+    tokio::sync::Notify,
+};
 
 #[cfg(macadam_loom)]
 pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
@@ -29,4 +33,53 @@ pub(crate) fn number_of_this_thread() -> usize {
         static NUMBER: usize = NEXT.fetch_add(1, atomic::Ordering::Relaxed);
     );
     NUMBER.with(|number| *number)
+}
+
+/// Tokio's, whose calls the model checker sees as steps in one order.
+#[cfg(macadam_loom)]
+pub(crate) struct Notify {
+    inner: tokio::sync::Notify,
+    calls: atomic::AtomicUsize,
+}
+
+#[cfg(macadam_loom)]
+impl Notify {
+    pub(crate) fn new() -> Self {
+        Self { inner: tokio::sync::Notify::new(), calls: atomic::AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn notified(&self) -> tokio::sync::futures::Notified<'_> {
+        self.calls.fetch_add(1, atomic::Ordering::AcqRel);
+        self.inner.notified()
+    }
+
+    pub(crate) fn notify_waiters(&self) {
+        self.calls.fetch_add(1, atomic::Ordering::AcqRel);
+        self.inner.notify_waiters();
+    }
+}
+
+/// What `atomic_waker` promises, by a lock that the model checker knows.
+#[cfg(macadam_loom)]
+pub(crate) struct AtomicWaker(Mutex<Option<std::task::Waker>>);
+
+#[cfg(macadam_loom)]
+impl AtomicWaker {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    pub(crate) fn register(&self, waker: &std::task::Waker) {
+        *lock(&self.0) = Some(waker.clone());
+    }
+
+    pub(crate) fn take(&self) -> Option<std::task::Waker> {
+        lock(&self.0).take()
+    }
+
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = self.take() {
+            waker.wake();
+        }
+    }
 }

@@ -26,15 +26,13 @@ impl Ledger {
                 if phase >= Phase::LameDuck {
                     self.completed.fetch_add(1, Relaxed);
                 }
-                Outcome::Finished
+                end.outcome()
             }
             End::Dropped if phase > Phase::Draining => {
                 self.cut.fetch_add(1, Relaxed);
                 Outcome::CutByShutdown
             }
-            End::Dropped => Outcome::Cancelled,
-            End::Failed => Outcome::Failed,
-            End::Panicked => Outcome::Panicked,
+            End::Dropped | End::Failed | End::Panicked => end.outcome(),
         }
     }
 

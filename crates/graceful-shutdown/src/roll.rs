@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use http::{HeaderValue, Method};
+use http::HeaderValue;
 use macadam_core::{InFlight, Outcome, RequestContext, Route, Stage};
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ impl CutRequest {
     pub(crate) fn of(context: &RequestContext) -> Self {
         Self {
             id: context.request_id().map(printable),
-            method: known(context.wire().method()),
+            method: context.wire().method_name(),
             route: context.route(),
             age: Instant::now().saturating_duration_since(context.arrival()),
             stage: context.stage(),
@@ -103,21 +103,6 @@ fn printable(id: &HeaderValue) -> String {
         _ => '?',
     };
     id.as_bytes().iter().take(ID_CHARACTERS).map(character).collect()
-}
-
-fn known(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::CONNECT => "CONNECT",
-        Method::OPTIONS => "OPTIONS",
-        Method::TRACE => "TRACE",
-        Method::PATCH => "PATCH",
-        _ => "_OTHER",
-    }
 }
 
 const NAMED: usize = 32;

@@ -2,14 +2,10 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
-    thread,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use macadam_core::{Gauges, Reading};
+use macadam_core::{Gauges, Reading, Sharded};
 
 /// Why a request got a new id although its sender may bring one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,31 +44,25 @@ impl Replaced {
 /// As [`Gauges`] it is `macadam_request_id_replaced_total` by `reason`.
 #[derive(Clone)]
 pub struct RequestIdHandle {
-    shards: Arc<[Shard]>,
+    // A service whose clients send no ids counts `missing` at every request.
+    counts: Sharded<Counts>,
 }
 
-/// All reasons of some threads.
-///
-/// A service whose clients send no ids counts `missing` at every request. One counter for all threads would have
-/// them wait for its cache line, so each has its own: two lines, since processors fetch them in pairs.
-#[derive(Default)]
-#[repr(align(128))]
-struct Shard([AtomicU64; Replaced::ALL.len()]);
+/// By reason.
+type Counts = [AtomicU64; Replaced::ALL.len()];
 
 impl RequestIdHandle {
     pub(crate) fn new() -> Self {
-        let threads = thread::available_parallelism().map_or(4, usize::from);
-        Self { shards: (0..threads.next_power_of_two()).map(|_| Shard::default()).collect() }
+        Self { counts: Sharded::new(Counts::default) }
     }
 
     pub(crate) fn count(&self, reason: Replaced) {
-        let shard = &self.shards[index_of_this_thread() % self.shards.len()];
-        shard.0[reason as usize].fetch_add(1, Relaxed);
+        self.counts.mine()[reason as usize].fetch_add(1, Relaxed);
     }
 
     /// How many requests got a new id for this reason.
     pub fn replaced(&self, reason: Replaced) -> u64 {
-        self.shards.iter().map(|shard| shard.0[reason as usize].load(Relaxed)).sum()
+        self.counts.iter().map(|counts| counts[reason as usize].load(Relaxed)).sum()
     }
 }
 
@@ -92,12 +82,4 @@ impl fmt::Debug for RequestIdHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(Replaced::ALL.map(|reason| (reason.as_str(), self.replaced(reason)))).finish()
     }
-}
-
-/// Threads are numbered in the order in which each first asks.
-fn index_of_this_thread() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static INDEX: usize = NEXT.fetch_add(1, Relaxed));
-    // A request may be answered while its thread is torn down.
-    INDEX.try_with(|index| *index).unwrap_or(0)
 }

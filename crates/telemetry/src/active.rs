@@ -1,49 +1,35 @@
 //! How many requests are not over yet.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    thread,
-};
+use std::{fmt, sync::Arc};
 
-use macadam_core::{Gauges, Reading};
+use macadam_core::{Gauges, Reading, Sharded, Share};
 
 /// Reads how many requests are active. Cheap to clone; made by [`TelemetryLayer::pair`](crate::TelemetryLayer::pair).
 ///
 /// As [`Gauges`] it is `macadam_requests_active`.
 #[derive(Clone)]
 pub struct TelemetryHandle {
-    shards: Arc<[Arc<Shard>]>,
+    // Held by each of a thread's active requests: how many there are is how often it is held.
+    held: Sharded<()>,
 }
-
-/// The active requests of some threads: each holds it, so that its reference count is theirs and one.
-///
-/// One counter for all threads would have them wait for its cache line twice a request, so each has its own: two
-/// lines, since processors fetch them in pairs.
-#[repr(align(128))]
-struct Shard;
 
 /// A request that is active until this is dropped.
 pub(crate) struct Active {
-    _shard: Arc<Shard>,
+    _held: Arc<Share<()>>,
 }
 
 impl TelemetryHandle {
     pub(crate) fn new() -> Self {
-        let threads = thread::available_parallelism().map_or(4, usize::from);
-        Self { shards: (0..threads.next_power_of_two()).map(|_| Arc::new(Shard)).collect() }
+        Self { held: Sharded::new(|| ()) }
     }
 
     pub(crate) fn enter(&self) -> Active {
-        Active { _shard: Arc::clone(&self.shards[index_of_this_thread() % self.shards.len()]) }
+        Active { _held: Arc::clone(self.held.mine()) }
     }
 
     /// How many requests are active: from the layer's call until the response is over or given up.
     pub fn active(&self) -> usize {
-        self.shards.iter().map(|shard| Arc::strong_count(shard) - 1).sum()
+        self.held.iter().map(|share| Arc::strong_count(share) - 1).sum()
     }
 }
 
@@ -57,12 +43,4 @@ impl fmt::Debug for TelemetryHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TelemetryHandle").field("active", &self.active()).finish()
     }
-}
-
-/// Threads are numbered in the order in which each first asks.
-fn index_of_this_thread() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static INDEX: usize = NEXT.fetch_add(1, Relaxed));
-    // A request may be answered while its thread is torn down.
-    INDEX.try_with(|index| *index).unwrap_or(0)
 }

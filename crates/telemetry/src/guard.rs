@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use http::{Method, StatusCode, response};
-use macadam_core::{End, Guard, Outcome, RequestContext};
+use http::{StatusCode, response};
+use macadam_core::{End, Guard, RequestContext};
 use tracing::{Span, field::Empty};
 
 use crate::active::Active;
@@ -23,7 +23,7 @@ impl RequestGuard {
             target: "macadam::request",
             "request",
             request_id = context.request_id().and_then(|id| id.to_str().ok()),
-            method = known(context.wire().method()),
+            method = context.wire().method_name(),
             route = Empty,
             status = Empty,
             outcome = Empty,
@@ -60,12 +60,7 @@ impl Guard for RequestGuard {
 impl Drop for RequestGuard {
     fn drop(&mut self) {
         // Whoever refused or cut the request has settled its outcome already, and knows more.
-        self.context.settle(match self.end {
-            End::Finished => Outcome::Finished,
-            End::Failed => Outcome::Failed,
-            End::Dropped => Outcome::Cancelled,
-            End::Panicked => Outcome::Panicked,
-        });
+        self.context.settle(self.end.outcome());
         let outcome = self.context.outcome().as_str();
         if !self.span.is_disabled() {
             self.span.record("outcome", outcome);
@@ -89,22 +84,5 @@ impl Drop for RequestGuard {
 impl fmt::Debug for RequestGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestGuard").field("context", &self.context).finish_non_exhaustive()
-    }
-}
-
-/// The method, or what OpenTelemetry says for one that a peer made up.
-fn known(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        Method::CONNECT => "CONNECT",
-        Method::TRACE => "TRACE",
-        Method::QUERY => "QUERY",
-        _ => "_OTHER",
     }
 }

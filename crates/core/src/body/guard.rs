@@ -2,6 +2,8 @@
 
 use http::response;
 
+use crate::context::Outcome;
+
 /// How a request ended, as its guard sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
@@ -13,6 +15,18 @@ pub enum End {
     Dropped,
     /// The future or the body panicked, or was dropped by a panic.
     Panicked,
+}
+
+impl End {
+    /// What that means for the request, as far as its guard alone can tell: a drop is the client's, who went away.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Finished => Outcome::Finished,
+            Self::Failed => Outcome::Failed,
+            Self::Dropped => Outcome::Cancelled,
+            Self::Panicked => Outcome::Panicked,
+        }
+    }
 }
 
 /// What is held for a request until its response is over. Exactly one call of [`end`](Self::end) ends it.

@@ -9,13 +9,15 @@
 
 use std::task::Context;
 
-use atomic_waker::AtomicWaker;
 use tokio::time::{Duration, Instant};
 
 use super::RequestContext;
-use crate::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
+use crate::sync::{
+    AtomicWaker,
+    atomic::{
+        AtomicBool, AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
 };
 
 const NEVER: u64 = u64::MAX;

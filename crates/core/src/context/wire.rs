@@ -41,6 +41,24 @@ impl Wire {
         &self.method
     }
 
+    /// The method's name for logs and labels: that of a method which HTTP knows, or `_OTHER`, as OpenTelemetry says,
+    /// for one that a peer made up.
+    pub fn method_name(&self) -> &'static str {
+        match self.method {
+            Method::GET => "GET",
+            Method::HEAD => "HEAD",
+            Method::POST => "POST",
+            Method::PUT => "PUT",
+            Method::PATCH => "PATCH",
+            Method::DELETE => "DELETE",
+            Method::OPTIONS => "OPTIONS",
+            Method::CONNECT => "CONNECT",
+            Method::TRACE => "TRACE",
+            Method::QUERY => "QUERY",
+            _ => "_OTHER",
+        }
+    }
+
     /// The form in which the client expects an answer.
     pub fn protocol(&self) -> Protocol {
         self.protocol
