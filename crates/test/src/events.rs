@@ -3,16 +3,17 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
 use tracing::{
-    Level, Subscriber,
+    Dispatch, Level, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
     subscriber::DefaultGuard,
 };
 use tracing_subscriber::{
+    filter::LevelFilter,
     layer::{Context, Layer, SubscriberExt},
     registry::{LookupSpan, Registry},
 };
@@ -21,6 +22,13 @@ use tracing_subscriber::{
 ///
 /// Another thread's are not seen: drive futures on a current-thread runtime.
 pub fn capture() -> Captured {
+    // tracing asks for a callsite's interest once and remembers the answer. While there is one subscriber it asks the
+    // calling thread's, which has none in a test that captures nothing, and nobody hears of that callsite again. With a
+    // second one it asks both; that this one wants nothing makes it ask again each time.
+    static SECOND: LazyLock<Dispatch> =
+        LazyLock::new(|| Dispatch::new(Registry::default().with(LevelFilter::OFF)));
+    LazyLock::force(&SECOND);
+
     let record = Arc::new(Mutex::new(Recorded::default()));
     let subscriber = Registry::default().with(Recorder { record: Arc::clone(&record) });
     Captured { record, _default: tracing::subscriber::set_default(subscriber) }

@@ -40,3 +40,14 @@ fn nothing_is_captured_after_its_end() {
     tracing::info!("one");
     assert_eq!(second.events().len(), 1);
 }
+
+#[test]
+fn a_callsite_that_a_thread_without_a_subscriber_reached_first_is_heard_all_the_same() {
+    fn speak() {
+        tracing::info!("heard");
+    }
+    let captured = events::capture();
+    std::thread::spawn(speak).join().unwrap();
+    speak();
+    assert_eq!(captured.events().len(), 1, "this thread's");
+}
