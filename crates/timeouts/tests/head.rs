@@ -160,11 +160,25 @@ async fn at_the_deadline_the_handler_is_dropped_and_the_request_is_settled_befor
             Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
         }
     });
-    let mut call = Box::pin(TimeoutLayer::new(LIMIT).layer(handler).oneshot(request));
+    // The future is kept: what it lets go, it lets go by itself.
+    let mut call = Box::pin(TimeoutLayer::new(LIMIT).layer(handler).call(request));
     let response = call.as_mut().await.unwrap();
     assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!((dropped.load(SeqCst), weak.strong_count()), (1, 0), "the handler outlives its answer");
     assert!(context.own_timer().is_some(), "the timer outlives the answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_its_answer_a_future_gives_the_timer_back() {
+    let (request, context) = with_context();
+    let handler = service_fn(|_| async {
+        sleep(LIMIT - TICK).await;
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    });
+    let mut call = Box::pin(TimeoutLayer::new(LIMIT).layer(handler).call(request));
+    assert_eq!(call.as_mut().await.unwrap().status(), StatusCode::OK);
+    assert!(context.own_timer().is_some());
+    drop(call);
 }
 
 #[tokio::test(start_paused = true)]

@@ -134,6 +134,23 @@ async fn dropped_at_any_point_the_inner_one_gives_the_deadline_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn with_its_answer_the_inner_one_gives_the_deadline_back() {
+    for work in [SHORT - TICK, SHORT + TICK] {
+        let (request, context) = with_context();
+        let _owner = context.own_timer().unwrap();
+        context.set_deadline(Some(context.arrival() + LONG));
+        let handler = service_fn(move |_: Request<()>| async move {
+            sleep(work).await;
+            Ok::<_, Infallible>(Response::new(()))
+        });
+        let mut call = Box::pin(TimeoutLayer::new(SHORT).layer(handler).call(request));
+        call.as_mut().await.unwrap();
+        assert_eq!(context.deadline(), Some(context.arrival() + LONG));
+        drop(call);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_inner_layer_that_starts_after_its_time_is_refused_and_its_handler_does_not_run() {
     let (handler, script) = macadam_test::service();
     let inner = TimeoutLayer::new(SHORT).layer(handler);
