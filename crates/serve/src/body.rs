@@ -11,19 +11,20 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use macadam_core::{Outcome, RequestContext, Stage};
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
 use crate::{
     alarm::Alarm,
     conn::{Conn, END_OF_HEAD, tail_after},
+    error::BodyError,
 };
 
 /// A request's body, with a clock on the client.
 ///
 /// The clock runs while the handler waits for a frame, from the poll that found none to the next frame, and is off
 /// otherwise. While it runs, the request's own deadline stands still: the handler is not to blame for a slow client.
-/// When it fires the body fails with a [`BodyError`] of kind [`Idle`](BodyErrorKind::Idle), once, and has ended; an
-/// error that the handler then answers reaches the client as 408, and an HTTP/1 connection is closed.
+/// When it fires the body fails with a [`BodyError`] of kind [`Idle`](crate::BodyErrorKind::Idle), once, and has
+/// ended; an error that the handler then answers reaches the client as 408, and an HTTP/1 connection is closed.
 ///
 /// # Cancel safety
 ///
@@ -188,63 +189,5 @@ impl Drop for Receipt {
     fn drop(&mut self) {
         self.resume();
         self.conn.body_over();
-    }
-}
-
-/// Why a request's body failed.
-#[derive(Debug)]
-pub struct BodyError {
-    cause: Cause,
-}
-
-#[derive(Debug)]
-enum Cause {
-    Idle(Duration),
-    Transport(hyper::Error),
-}
-
-/// What a [`BodyError`] is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum BodyErrorKind {
-    /// The client sent nothing of it for too long.
-    Idle,
-    /// The connection or the stream failed, or its bytes make no sense.
-    Transport,
-}
-
-impl BodyError {
-    fn idle(waited: Duration) -> Self {
-        Self { cause: Cause::Idle(waited) }
-    }
-
-    fn transport(error: hyper::Error) -> Self {
-        Self { cause: Cause::Transport(error) }
-    }
-
-    /// What it is about.
-    pub fn kind(&self) -> BodyErrorKind {
-        match self.cause {
-            Cause::Idle(_) => BodyErrorKind::Idle,
-            Cause::Transport(_) => BodyErrorKind::Transport,
-        }
-    }
-}
-
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Cause::Idle(waited) => write!(f, "the client sent nothing of the request's body for {waited:?}"),
-            Cause::Transport(_) => f.write_str("the request's body could not be read from the connection"),
-        }
-    }
-}
-
-impl std::error::Error for BodyError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.cause {
-            Cause::Idle(_) => None,
-            Cause::Transport(error) => Some(error),
-        }
     }
 }

@@ -2,10 +2,7 @@
 
 use tokio::time::{Duration, Instant};
 
-use crate::{
-    conn::Conn,
-    house::{House, Order},
-};
+use crate::{conn::Conn, house::House, order::Order};
 
 /// How long each wait may last.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +66,7 @@ impl Waiting {
             conn.wait_no_more();
         }
         if conn.is_asked_to_leave() {
-            conn.stay();
+            conn.house.stays(conn);
         }
     }
 

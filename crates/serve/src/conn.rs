@@ -19,11 +19,7 @@ use std::{
 use atomic_waker::AtomicWaker;
 use tokio::time::Instant;
 
-use crate::{
-    clocks::Clocks,
-    house::{House, Order},
-    reason::CloseReason,
-};
+use crate::{clocks::Clocks, house::House, order::Order, reason::CloseReason};
 
 /// The shared state of one connection.
 pub(crate) struct Conn {
@@ -122,8 +118,7 @@ impl Conn {
 
     /// Bytes go to hyper.
     pub(crate) fn count_read(&self, bytes: &[u8]) {
-        // The tail first: who sees the new count sees the new tail, and an old count marks nothing by a new tail
-        // but what was read before it.
+        // The tail first: who sees the new count sees the tail that belongs to it.
         self.tail.store(tail_after(self.tail.load(Relaxed), bytes), Release);
         self.read.fetch_add(bytes.len() as u64, Release);
     }
@@ -173,7 +168,8 @@ impl Conn {
 
     pub(crate) fn body_over(&self) {
         self.receiving.fetch_sub(1, AcqRel);
-        // A body may outlive its response, in a task of the handler's. Nobody else would tell the connection's task.
+        // A body may outlive its response, in a task of the handler's. hyper wakes the connection as a body is read,
+        // but not after it was.
         if self.answering.load(Acquire) == 0 {
             self.task.wake();
         }
@@ -216,8 +212,11 @@ impl Conn {
         self.answered.load(SeqCst)
     }
 
+    /// It stops to be HTTP. Nobody will look at what it is asked from here on, so it is asked nothing.
     pub(crate) fn set_tunnel(&self) {
         self.tunnel.store(true, Release);
+        self.wait_no_more();
+        self.house.stays(self);
     }
 
     pub(crate) fn is_tunnel(&self) -> bool {
@@ -276,11 +275,10 @@ impl Conn {
         self.leaving.load(Acquire)
     }
 
-    /// Asked to leave, it has a request after all.
-    pub(crate) fn stay(&self) {
-        if self.leaving.swap(false, AcqRel) {
-            self.house.stays();
-        }
+    /// Forgets that it was asked to leave, and says whether it was.
+    pub(crate) fn stop_leaving(&self) -> bool {
+        self.asked_to_leave.store(false, Release);
+        self.leaving.swap(false, AcqRel)
     }
 
     /// The body of request `number` did not come in time.

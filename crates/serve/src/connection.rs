@@ -8,9 +8,9 @@ use crate::{
     alarm::Alarm,
     clocks::Waiting,
     conn::Conn,
-    house::Room,
     http1, http2,
     io::Io,
+    rooms::Room,
     service::App,
     sniff::{Opening, sniff},
 };

@@ -1,12 +1,6 @@
 //! A server, as it is watched from outside.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use macadam_core::{Gauges, Reading};
 
@@ -36,7 +30,7 @@ impl Handle {
 
     /// Connections that are open, upgraded and lingering ones among them.
     pub fn connections(&self) -> usize {
-        self.house.len()
+        self.house.rooms().len()
     }
 
     /// Requests handed to the service so far.
@@ -51,28 +45,28 @@ impl Handle {
 
     /// Connections accepted so far.
     pub fn accepted(&self) -> u64 {
-        self.house.figures.accepted.load(Relaxed)
+        self.house.figures.accepted.get()
     }
 
     /// Calls of `accept` that failed so far.
     pub fn accept_errors(&self) -> u64 {
-        self.house.figures.accept_errors.load(Relaxed)
+        self.house.figures.accept_errors.get()
     }
 
     /// Connections that ended for this reason so far.
     pub fn closes(&self, reason: CloseReason) -> u64 {
-        self.house.figures.closes[reason as usize].load(Relaxed)
+        self.house.figures.closes(reason).get()
     }
 
     /// Bytes that came after we had closed our side, and were thrown away.
     pub fn discarded_bytes(&self) -> u64 {
-        self.house.figures.discarded_bytes.load(Relaxed)
+        self.house.figures.discarded_bytes.get()
     }
 
     /// Idle connections that we closed at the moment in which the client sent something: each is a request that was
     /// lost, though to a client that may retry. It is what retiring and idle clocks cost.
     pub fn lost_when_idle(&self) -> u64 {
-        self.house.figures.lost_when_idle.load(Relaxed)
+        self.house.figures.lost_when_idle.get()
     }
 }
 
@@ -82,19 +76,18 @@ impl Gauges for Handle {
             #[expect(clippy::cast_precision_loss, reason = "figures are floats")]
             out(Reading { name, labels, value: value as f64 });
         };
-        let total = |count: &AtomicU64| count.load(Relaxed);
         let figures = &self.house.figures;
         figure("macadam_serve_connections", &[], self.connections() as u64);
-        figure("macadam_serve_connections_total", &[], total(&figures.accepted));
+        figure("macadam_serve_connections_total", &[], figures.accepted.get());
         figure("macadam_serve_requests_total", &[], self.requests());
         figure("macadam_serve_in_flight", &[], self.in_flight() as u64);
-        figure("macadam_serve_accept_errors_total", &[], total(&figures.accept_errors));
+        figure("macadam_serve_accept_errors_total", &[], figures.accept_errors.get());
         for reason in CloseReason::ALL {
             let labels = [("reason", reason.as_str())];
             figure("macadam_serve_closes_total", &labels, self.closes(*reason));
         }
-        figure("macadam_serve_linger_discarded_bytes_total", &[], total(&figures.discarded_bytes));
-        figure("macadam_serve_lost_when_idle_total", &[], total(&figures.lost_when_idle));
+        figure("macadam_serve_linger_discarded_bytes_total", &[], figures.discarded_bytes.get());
+        figure("macadam_serve_lost_when_idle_total", &[], figures.lost_when_idle.get());
     }
 }
 

@@ -14,9 +14,9 @@ use crate::{
     alarm::Alarm,
     clocks::Waiting,
     conn::Place,
-    house::Order,
     io::Io,
     late::request_timeout,
+    order::Order,
     reason::CloseReason,
     service::{App, ConnService},
 };
@@ -107,7 +107,7 @@ async fn close(mut io: Io, last: &[u8]) {
     let mut closing = std::pin::pin!(timeout(LONGEST_CLOSE, closing));
     poll_fn(|cx| {
         conn.task.register(cx.waker());
-        if conn.order() == Order::Cut {
+        if conn.order() == Order::Cut || conn.is_asked_to_leave() {
             return Poll::Ready(());
         }
         closing.as_mut().poll(cx).map(|_| ())

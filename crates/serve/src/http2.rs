@@ -10,9 +10,9 @@ use tracing::debug;
 use crate::{
     alarm::Alarm,
     clocks::Waiting,
-    house::Order,
     http1::MAX_HEAD,
     io::Io,
+    order::Order,
     reason::CloseReason,
     service::{App, ConnService},
 };
@@ -67,19 +67,22 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut waitin
                 let _ = http.as_mut().poll(cx);
                 return Poll::Ready(());
             }
-            if told.is_some() {
-                if conn.has_ponged() {
-                    return Poll::Pending;
-                }
+            if let Some(why) = told {
                 let moved = conn.moved();
                 let (since, _) = match quiet {
                     Some(quiet) if quiet.1 == moved => quiet,
                     _ => *quiet.insert((Instant::now(), moved)),
                 };
-                if alarm.poll(cx, since + NO_PONG).is_pending() {
+                // Who has acknowledged is only waited for to read what h2 holds for it.
+                let (limit, reason) = match why {
+                    why if conn.has_ponged() => (conn.clocks.keep_alive_idle, why),
+                    CloseReason::Retired => (NO_PONG, CloseReason::NoPong),
+                    why => (NO_PONG, why),
+                };
+                if alarm.poll(cx, since + limit).is_pending() {
                     return Poll::Pending;
                 }
-                conn.close_for(CloseReason::NoPong);
+                conn.close_for(reason);
                 return Poll::Ready(());
             }
             if alarm.poll(cx, since + conn.clocks.keep_alive_idle).is_pending() {

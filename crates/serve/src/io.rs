@@ -5,23 +5,22 @@
 
 use std::{
     io::{self, IoSlice},
-    mem::MaybeUninit,
     pin::Pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::{Duration, Instant},
 };
 
 use crate::{
-    alarm::Alarm,
     conn::{Conn, Place},
-    house::{Order, Room},
+    linger::Linger,
+    order::Order,
     pong::{Frames, PREFACE},
+    rooms::Room,
 };
 
 /// A connection's socket. It keeps the connection counted, also after an upgrade, until it is dropped.
@@ -48,7 +47,7 @@ struct Sniffed {
 
 enum Closing {
     Open,
-    Lingering { alarm: Alarm, quiet_at: Instant, until: Instant, discarded: u64 },
+    Lingering(Linger),
     Closed,
 }
 
@@ -109,40 +108,6 @@ impl Io {
             }
         }
         Ok(())
-    }
-
-    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Closing::Lingering { alarm, quiet_at, until, discarded } = &mut self.closing else {
-            return Poll::Ready(());
-        };
-        let mut scratch = [const { MaybeUninit::uninit() }; 4096];
-        loop {
-            let mut buf = ReadBuf::uninit(&mut scratch);
-            let read = match Pin::new(&mut self.tcp).poll_read(cx, &mut buf) {
-                Poll::Ready(read) => read.map_or(0, |()| buf.filled().len()),
-                Poll::Pending => {
-                    ready!(alarm.poll(cx, (*quiet_at).min(*until)));
-                    0
-                }
-            };
-            if read == 0 {
-                break;
-            }
-            *discarded += read as u64;
-            let now = Instant::now();
-            if now >= *until {
-                break;
-            }
-            *quiet_at = now + SILENCE;
-        }
-        if *discarded > 0 {
-            let figures = &self.conn.house.figures;
-            figures.discarded_bytes.fetch_add(*discarded, Relaxed);
-            if self.conn.reason().is_idle() {
-                figures.lost_when_idle.fetch_add(1, Relaxed);
-            }
-        }
-        Poll::Ready(())
     }
 }
 
@@ -225,16 +190,16 @@ impl AsyncWrite for Io {
         }
         if let Closing::Open = this.closing {
             let shut = ready!(Pin::new(&mut this.tcp).poll_shutdown(cx));
-            this.closing = if shut.is_err() || this.ended {
-                Closing::Closed
-            } else {
-                let now = Instant::now();
-                let (quiet_at, until) = (now + SILENCE, now + LONGEST);
-                Closing::Lingering { alarm: Alarm::at(quiet_at), quiet_at, until, discarded: 0 }
-            };
+            this.closing =
+                if shut.is_err() || this.ended { Closing::Closed } else { Closing::Lingering(Linger::new()) };
         }
-        ready!(this.poll_linger(cx));
-        this.closing = Closing::Closed;
+        if let Closing::Lingering(linger) = &mut this.closing {
+            let discarded = ready!(linger.poll(cx, &mut this.tcp));
+            this.closing = Closing::Closed;
+            if discarded > 0 {
+                this.conn.house.figures.discarded(discarded, this.conn.reason());
+            }
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -259,8 +224,3 @@ impl Sniffed {
         self.given += fitting;
     }
 }
-
-/// A closing connection is let go when nothing has come for this long.
-const SILENCE: Duration = Duration::from_millis(250);
-/// It is let go after this long, whatever comes.
-const LONGEST: Duration = Duration::from_secs(1);

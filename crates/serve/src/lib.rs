@@ -1,4 +1,128 @@
 //! An accept loop for HTTP/1.1 and h2c with clocks, limits and a drain that does not cut.
+//!
+//! [`Server`] accepts on a TCP listener and serves any tower service of `Request<Body>` on hyper's connections. It
+//! stands where `axum::serve` does, and adds what a server needs on a network with slow clients, silent clients and
+//! deploys: a clock on each of a connection's waits, a cap that makes room for newcomers, and a shutdown after which no
+//! request that reached the process is missing an answer.
+//!
+//! It does not speak TLS or HTTP/3, reads no PROXY protocol, listens on no Unix socket, handles no signal and
+//! bounds no handler: what moves the phase and what times a request are layers and crates of their own.
+//!
+//! ```
+//! use std::convert::Infallible;
+//!
+//! use http::{Request, Response};
+//! use macadam_core::{Phase, PhaseOwner};
+//! use macadam_serve::{Body, Server};
+//! use tokio::{
+//!     io::{AsyncReadExt, AsyncWriteExt},
+//!     net::TcpStream,
+//!     time::Duration,
+//! };
+//! use tower::service_fn;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hello = service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new("hello".to_owned())));
+//!
+//! let phase = PhaseOwner::new();
+//! let server = Server::bind("127.0.0.1:0".parse()?)?.header(Duration::from_millis(100));
+//! let address = server.local_addr()?;
+//! let (server, handle) = server.phase(phase.watch()).pair();
+//! let served = tokio::spawn(server.serve(hello));
+//!
+//! let mut client = TcpStream::connect(address).await?;
+//! let mut answer = String::new();
+//! client.write_all(b"GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n").await?;
+//! client.read_to_string(&mut answer).await?;
+//! assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("hello"));
+//!
+//! // Half a head, and then nothing.
+//! let mut client = TcpStream::connect(address).await?;
+//! let mut refusal = String::new();
+//! client.write_all(b"GET / HTTP/1.1\r\nho").await?;
+//! client.read_to_string(&mut refusal).await?;
+//! assert!(refusal.starts_with("HTTP/1.1 408 Request Timeout"));
+//! drop(client);
+//! assert_eq!(handle.requests(), 1);
+//!
+//! phase.advance(Phase::Draining, None);
+//! assert_eq!(served.await?.connections_cut, 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Clocks
+//!
+//! | clock | from | to | default | then |
+//! |---|---|---|---|---|
+//! | [`first_byte`](Server::first_byte) | the connection's acceptance | its first byte | 10 s; 1 s in a drain | it is closed |
+//! | [`header`](Server::header) | a head's first byte | its last | 20 s; 5 s in a drain | 408, and it is closed |
+//! | [`keep_alive_idle`](Server::keep_alive_idle) | the last byte of an answer is with the kernel | the first of the next head | 75 s | it is closed |
+//! | [`request_body_idle`](Server::request_body_idle) | the handler waits for a frame of the body | the frame | 30 s | the body fails, see below |
+//!
+//! The clocks of a connection run only between two exchanges: none of them cuts an answer. In HTTP/2 a head has no
+//! clock of its own; a connection without a stream is idle, whatever frames it sends. While a handler waits for the
+//! body, the deadline of its request stands still ([`RequestContext`](macadam_core::RequestContext)). Nothing here
+//! times a client that does not read what it asked for.
+//!
+//! # Rejections
+//!
+//! | condition | status | headers | kind |
+//! |---|---|---|---|
+//! | a head is not whole in time | 408 | `Connection: close` | `request-timeout` |
+//! | a head is not whole, and its connection makes room for another | 408 | `Connection: close` | `request-timeout` |
+//! | a body does not come in time, and the service then answers with an error that is no rejection itself | 408 | `Connection: close` in HTTP/1 | `request-timeout` |
+//!
+//! hyper itself answers a malformed head with 400 and one of more than 64 KiB with 431, both empty. Whoever is answered
+//! so, or closed on while it still sends, reads its answer whole: a closing connection reads on until the client closes
+//! too, is silent for 250 ms, or a second is over.
+//!
+//! # The drain
+//!
+//! Told a phase ([`Server::phase`]), it does in each what clients can follow without losing a request:
+//!
+//! | phase | new connections | HTTP/1 | HTTP/2 |
+//! |---|---|---|---|
+//! | lame duck | accepted, and answered at least once | answers say `Connection: close`; idle connections are left alone, since closing them is what loses requests | GOAWAY once a connection has answered a stream |
+//! | draining | those that the kernel has accepted are taken, then the listener closes | what is half sent is answered; idle connections end | GOAWAY; streams, new ones too, are served until the client has acknowledged |
+//! | closing | | cut, and counted in [`Served`] | cut, and counted |
+//!
+//! An idle HTTP/1 connection is ended by showing hyper an end of file, and only if nothing runs on it, its last answer
+//! is with the kernel, no byte has come since the last request's end, and none waits in the kernel. What remains is
+//! the time in which a request crosses our FIN on the wire; it is counted
+//! ([`lost_when_idle`](Handle::lost_when_idle)), and nothing but a lame duck makes it rare. An HTTP/2 client that
+//! acknowledges no ping is dropped when it has run no stream, and moved no byte, for a second.
+//!
+//! An upgraded connection is waited for like any other, and its reads and writes fail once the server is closing.
+//!
+//! # The cap
+//!
+//! At [`max_connections`](Server::max_connections) the connection that has waited longest without a request makes
+//! room for the newcomer, at once. So a crowd that opens connections and says nothing crowds out itself. Where all
+//! connections have a request, the newcomer waits. [`Server::fit_descriptors`] makes sure that the process may have
+//! as many descriptors.
+//!
+//! # Ordering
+//!
+//! Outside everything: it makes the [`RequestContext`](macadam_core::RequestContext), with the peer's address, and
+//! every layer finds it in the request's extensions. [`Body`] stands around hyper's own before any layer does, so that
+//! no layer has to change the body's type.
+//!
+//! # Cost
+//!
+//! A request pays the context (two allocations), one clock read when it arrives and one when its connection waits
+//! again. No lock is taken and no line of memory is shared with other connections; no future and no body is boxed. A
+//! service that is ready is called without a clone.
+//!
+//! # Differences from `axum::serve` and hyper-util
+//!
+//! - hyper-util's `auto` has no clock before it knows the protocol; a client that says nothing stays for ever.
+//! - hyper's `graceful_shutdown` counts half a head as idle, and closes on it: of requests sent within 2 ms of a
+//!   shutdown 46 % were lost where 0.1 % are here.
+//! - hyper's `header_read_timeout` also ends idle connections, and answers nobody.
+//! - `axum::serve` accepts as many connections as there are descriptors, then sleeps a second at a time.
+//! - A service's error is an error here: it closes the connection, or resets the stream.
 
 mod accept;
 mod alarm;
@@ -7,22 +131,28 @@ mod clocks;
 mod conn;
 mod connection;
 mod descriptors;
+mod error;
+mod figures;
 mod handle;
 mod house;
 mod http1;
 mod http2;
 mod io;
 mod late;
+mod linger;
 mod listen;
+mod order;
 mod pong;
 mod reason;
+mod rooms;
 mod server;
 mod service;
 mod sniff;
 
 pub use self::{
-    body::{Body, BodyError, BodyErrorKind},
+    body::Body,
     descriptors::raise_descriptor_limit,
+    error::{BodyError, BodyErrorKind},
     handle::Handle,
     listen::Listen,
     reason::CloseReason,

@@ -4,7 +4,7 @@ use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use macadam_core::{Phase, PhaseWatch};
+use macadam_core::PhaseWatch;
 use tokio::{
     net::{TcpListener, TcpStream},
     select,
@@ -21,8 +21,9 @@ use crate::{
     connection,
     descriptors::{connections_in, raise_descriptor_limit},
     handle::Handle,
-    house::{House, Order},
+    house::House,
     listen::Listen,
+    order::{Order, Orders},
     service::{App, BoxError},
 };
 
@@ -139,8 +140,8 @@ impl Server {
         (self, handle)
     }
 
-    /// Serves until the phase reaches [`Draining`](Phase::Draining) and every connection has ended, or until
-    /// [`Closing`](Phase::Closing), when what is left is cut.
+    /// Serves until the phase reaches [`Draining`](macadam_core::Phase::Draining) and every connection has ended, or
+    /// until [`Closing`](macadam_core::Phase::Closing), when what is left is cut.
     ///
     /// Each connection gets a clone of the service. An error of the service closes its connection, or resets its
     /// stream.
@@ -160,7 +161,9 @@ impl Server {
         let orders = Orders { phase };
         let mut order = Order::Serve;
         let cut = CutOnDrop(Arc::clone(&house));
-        let start = |(stream, peer)| start(stream, peer, &house, clocks, &service);
+        // It owns the service, so that this future is `Send` where the service is not `Sync`.
+        let building = Arc::clone(&house);
+        let start = move |(stream, peer)| start(stream, peer, &building, clocks, &service);
 
         let mut acceptor = Acceptor::new(listener);
         let mut held = None;
@@ -174,18 +177,18 @@ impl Server {
                     }
                 }
                 () = house.make_room(max_connections), if held.is_some() => {
-                    held.take().map(start);
+                    held.take().map(&start);
                 }
                 accepted = acceptor.accept(), if held.is_none() => match accepted {
                     Ok(accepted) => held = Some(accepted),
-                    Err(_) => house.count_accept_error(),
+                    Err(_) => house.figures.accept_errors.add(1),
                 }
             }
         }
         if order == Order::Drain {
             // Those wait for an answer too.
-            let room = max_connections.saturating_sub(house.len());
-            held.into_iter().chain(acceptor.rest().take(room)).for_each(start);
+            let room = max_connections.saturating_sub(house.rooms().len());
+            held.into_iter().chain(acceptor.rest().take(room)).for_each(&start);
             house.tell(order);
         }
 
@@ -220,30 +223,6 @@ impl House {
         // They only have to be polled once more; whoever blocks the runtime is not waited for.
         let _ = timeout(TO_LET_GO, self.emptied()).await;
         served
-    }
-}
-
-/// The phase, as orders.
-struct Orders {
-    phase: Option<PhaseWatch>,
-}
-
-impl Orders {
-    /// Waits for `order`, or a later one, and returns that.
-    async fn reached(&self, order: Order) -> Order {
-        let Some(phase) = &self.phase else { return std::future::pending().await };
-        let awaited = match order {
-            Order::Serve => Phase::Starting,
-            Order::LameDuck => Phase::LameDuck,
-            Order::Drain => Phase::Draining,
-            Order::Cut => Phase::Closing,
-        };
-        match phase.reached(awaited).await {
-            Phase::Starting | Phase::Serving => Order::Serve,
-            Phase::LameDuck => Order::LameDuck,
-            Phase::Draining => Order::Drain,
-            _ => Order::Cut,
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
@@ -18,7 +19,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::{body::Body, conn::Conn, house::Order};
+use crate::{body::Body, conn::Conn, order::Order};
 
 /// The bounds of [`Server::serve`](crate::Server::serve), in one name.
 pub(crate) trait App:
@@ -116,13 +117,17 @@ struct Awaited {
 }
 
 impl<S: App> State<S, S::Future> {
-    /// Calls the connection's own service where it is ready, which saves a clone a request. One that is not becomes
-    /// ready in a clone, whose waker is the request's.
+    /// Calls the connection's own service where it is ready, which saves a clone a request.
     fn of(service: &mut S, request: Request<Body>) -> Self {
         match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => Self::Running { future: service.call(request) },
             Poll::Ready(Err(error)) => Self::Failed { error: Some(error.into()) },
-            Poll::Pending => Self::Waiting { service: service.clone(), request: Some(request) },
+            Poll::Pending => {
+                // The request waits with the one that was asked, and a clone takes its place: it may stand in a queue
+                // by now, and would be given a turn that nobody takes.
+                let clone = service.clone();
+                Self::Waiting { service: mem::replace(service, clone), request: Some(request) }
+            }
         }
     }
 }
@@ -181,8 +186,8 @@ pub(crate) struct Exchange {
 impl Guard for Exchange {
     fn head(&mut self, head: &mut response::Parts) {
         let conn = &self.conn;
-        let upgrades =
-            head.status == StatusCode::SWITCHING_PROTOCOLS || (self.connects && head.status.is_success());
+        let switches = self.is_http1 && head.status == StatusCode::SWITCHING_PROTOCOLS;
+        let upgrades = switches || (self.connects && head.status.is_success());
         if upgrades {
             conn.set_tunnel();
         }
@@ -204,7 +209,8 @@ impl Guard for Exchange {
     fn end(self, _: End) {
         self.conn.forget_late(self.number);
         self.conn.response_over();
-        // A stream may end without a frame of its own, and the clocks are the connection's.
+        // A stream may end without a frame of its own, by the client's reset or its task's drop, and the clocks are the
+        // connection's.
         if !self.is_http1 && !self.conn.is_busy() {
             self.conn.task.wake();
         }

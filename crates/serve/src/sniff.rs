@@ -4,7 +4,7 @@ use std::{future::poll_fn, task::Poll};
 
 use tokio::time::Instant;
 
-use crate::{alarm::Alarm, house::Order, io::Io, pong::PREFACE, reason::CloseReason};
+use crate::{alarm::Alarm, io::Io, order::Order, pong::PREFACE, reason::CloseReason};
 
 /// How a connection opened.
 pub(crate) enum Opening {

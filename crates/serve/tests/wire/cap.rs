@@ -87,3 +87,17 @@ async fn a_crowd_of_silent_connections_does_not_keep_a_client_out() {
     assert_eq!(town.handle.closes(CloseReason::MadeRoom), 301 - 64);
     assert_eq!(town.handle.accepted(), 301);
 }
+
+#[tokio::test]
+async fn an_upgraded_connection_is_not_asked_to_make_room() {
+    let town = Town::with(|server| server.max_connections(2)).await;
+    let mut tunnel = town.client().await;
+    tunnel.send("GET /echo HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").await;
+    assert_eq!(soon(tunnel.response()).await.status, 101);
+    let mut idle = town.client().await;
+    assert_eq!(idle.get("/").await.text(), "ok");
+    let mut newcomer = town.client().await;
+    assert_eq!(soon(newcomer.get("/")).await.text(), "ok");
+    assert!(soon(idle.closed()).await.unwrap().is_empty());
+    assert_eq!(town.handle.closes(CloseReason::MadeRoom), 1);
+}

@@ -208,6 +208,17 @@ async fn a_request_that_meets_the_idle_close_is_counted_as_lost() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_still_being_read_after_its_response_is_not_taken_for_a_head() {
+    let town = Town::with(|server| server.header(millis(150)).keep_alive_idle(millis(150))).await;
+    let mut client = town.client().await;
+    client.send("POST /background HTTP/1.1\r\nhost: test\r\ncontent-length: 6\r\n\r\nabc").await;
+    assert_eq!(soon(client.response()).await.text(), "later");
+    sleep(millis(400)).await;
+    client.send("def").await;
+    assert_eq!(soon(client.get("/")).await.text(), "ok");
+}
+
+#[tokio::test]
 async fn a_malformed_head_gets_hypers_400_though_the_client_talks_on() {
     let town = Town::open().await;
     let mut client = town.client().await;
