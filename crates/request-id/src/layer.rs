@@ -28,7 +28,7 @@ pub(crate) struct Settings {
 
 /// The header that carries the id.
 ///
-/// Not just a name: each request needs three of them, and a constant is made for nothing where a clone is a call.
+/// Not just a name: each request needs several, and a constant is made for nothing where a clone is a call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Header(Option<HeaderName>);
 

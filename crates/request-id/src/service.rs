@@ -46,8 +46,10 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let header = self.settings.header.clone();
-        let context = RequestContext::of(&mut request);
-        let id = self.settings.identify(&context, &mut request);
+        let id = self.settings.identify(&mut request).unwrap_or_else(|| {
+            RequestContext::of(&mut request);
+            self.settings.identify(&mut request).expect("the context is there")
+        });
         let span = Span::current();
         if span.has_field("request_id") {
             span.record("request_id", id.as_str());
@@ -57,32 +59,35 @@ where
 }
 
 impl Settings {
-    /// Leaves one id in the context, and in the request's header as its only value.
-    fn identify<B>(&self, context: &RequestContext, request: &mut Request<B>) -> RequestId {
-        // A layer further out has named the request already, and its logs say so.
-        if let Some(id) = RequestId::of_context(context) {
-            request.headers_mut().insert(self.header.name(), id.value().clone());
-            return id;
-        }
-        let id = match self.policy.judge(context, &self.header.name(), request) {
-            Brought::Kept(value) => {
-                let id = RequestId::made(value);
+    /// Leaves one id in the context, and in the request's header as its only value. `None` if there is no context to
+    /// leave it in.
+    fn identify<B>(&self, request: &mut Request<B>) -> Option<RequestId> {
+        let context = RequestContext::get(request)?;
+        let name = self.header.name();
+        // A layer further out may have named the request already, and its logs say so.
+        let id = match RequestId::of_context(context) {
+            Some(id) => id,
+            None => {
+                let brought = self.policy.judge(context, &name, request);
+                if let Brought::Kept(value) = brought {
+                    context.set_request_id(value.clone());
+                    return Some(RequestId::made(value));
+                }
+                if let Brought::Refused(reason) = brought {
+                    self.handle.count(reason);
+                }
+                let id = self.generate(context);
                 context.set_request_id(id.value().clone());
-                return id;
-            }
-            Brought::NotAsked => self.generate(),
-            Brought::Refused(reason) => {
-                self.handle.count(reason);
-                self.generate()
+                id
             }
         };
-        context.set_request_id(id.value().clone());
-        request.headers_mut().insert(self.header.name(), id.value().clone());
-        id
+        request.headers_mut().insert(name, id.value().clone());
+        Some(id)
     }
 
-    fn generate(&self) -> RequestId {
-        self.generator.generate().unwrap_or_else(generate::uuid7)
+    fn generate(&self, context: &RequestContext) -> RequestId {
+        let arrival = context.arrival();
+        self.generator.generate(arrival).unwrap_or_else(|| generate::uuid7(arrival))
     }
 }
 

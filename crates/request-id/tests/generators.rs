@@ -7,6 +7,7 @@ use std::{
 };
 
 use macadam_request_id::{Generate, Hex32, RequestId, Ulid, Uuid7};
+use tokio::time::Instant;
 
 const THREADS: usize = 4;
 const IDS_A_THREAD: usize = 10_000;
@@ -18,7 +19,7 @@ fn made(generator: impl Generate + Copy) -> Vec<Vec<String>> {
             .map(|_| {
                 scope.spawn(move || {
                     (0..IDS_A_THREAD)
-                        .map(|_| generator.generate().expect("it has one").to_string())
+                        .map(|_| generator.generate(Instant::now()).expect("it has one").to_string())
                         .collect::<Vec<_>>()
                 })
             })
@@ -75,7 +76,7 @@ fn a_uuid_begins_with_the_time() {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     // A thread of its own: one that has made thousands of ids in a millisecond is ahead of the clock.
     let (before, id, after) =
-        thread::spawn(move || (now(), Uuid7.generate().unwrap(), now())).join().unwrap();
+        thread::spawn(move || (now(), Uuid7.generate(Instant::now()).unwrap(), now())).join().unwrap();
     let ms = bits(id.as_str()) >> 80;
     assert!((before..=after).contains(&ms), "{before} <= {ms} <= {after}");
 }
@@ -104,7 +105,7 @@ fn hex_ids_are_32_digits_and_all_128_bits_are_random() {
 #[test]
 fn every_generator_makes_valid_ids() {
     for generator in [&Uuid7 as &dyn Generate, &Ulid, &Hex32] {
-        let id = generator.generate().unwrap();
+        let id = generator.generate(Instant::now()).unwrap();
         assert_eq!(RequestId::try_from(id.as_str()), Ok(id));
     }
 }

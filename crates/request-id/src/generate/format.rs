@@ -15,19 +15,38 @@ pub(super) fn ulid_bits(tick: Tick, random: u128) -> u128 {
 
 /// Hyphenated: 8-4-4-4-12.
 pub(super) fn uuid7(bits: u128) -> [u8; 36] {
+    let [a, b, c, d] = digits(bits);
     let mut text = [b'-'; 36];
-    for (pair, byte) in UUID_PAIRS.into_iter().zip(bits.to_be_bytes()) {
-        text[pair..pair + 2].copy_from_slice(&HEX[usize::from(byte)]);
-    }
+    text[..8].copy_from_slice(&a);
+    text[9..13].copy_from_slice(&b[..4]);
+    text[14..18].copy_from_slice(&b[4..]);
+    text[19..23].copy_from_slice(&c[..4]);
+    text[24..28].copy_from_slice(&c[4..]);
+    text[28..].copy_from_slice(&d);
     text
 }
 
 pub(super) fn hex32(bits: u128) -> [u8; 32] {
     let mut text = [0; 32];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bits.to_be_bytes()) {
-        pair.copy_from_slice(&HEX[usize::from(byte)]);
+    for (place, digits) in text.chunks_exact_mut(8).zip(digits(bits)) {
+        place.copy_from_slice(&digits);
     }
     text
+}
+
+fn digits(bits: u128) -> [[u8; 8]; 4] {
+    [96, 64, 32, 0].map(|shift| hex8(u64::from((bits >> shift) as u32)).to_be_bytes())
+}
+
+/// The eight digits of 32 bits, all at once: half the time of a look-up for each byte, and an id is mostly this.
+fn hex8(word: u64) -> u64 {
+    // One nibble a byte, in order.
+    let halves = (word & 0xffff_0000) << 16 | word & 0xffff;
+    let bytes = (halves & 0x0000_ff00_0000_ff00) << 8 | halves & 0x0000_00ff_0000_00ff;
+    let nibbles = (bytes & 0x00f0_00f0_00f0_00f0) << 4 | bytes & 0x000f_000f_000f_000f;
+    // Six more carries into the upper half of the byte from ten on: there the letters begin, 39 after the digits.
+    let letters = (nibbles + 6 * EACH) >> 4 & EACH;
+    nibbles + u64::from(b'0') * EACH + letters * u64::from(b'a' - b'0' - 10)
 }
 
 /// Five bits a character, from the right; the first character has the three that are left.
@@ -42,19 +61,8 @@ pub(super) fn ulid(bits: u128) -> [u8; 26] {
 const MS_MASK: u64 = (1 << 48) - 1;
 const RANDOM_62: u128 = (1 << 62) - 1;
 const RANDOM_68: u128 = (1 << 68) - 1;
-/// Where the two digits of each byte stand.
-const UUID_PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-/// The two digits of every byte: half the look-ups of one digit at a time, which is what an id's cost is made of.
-static HEX: [[u8; 2]; 256] = {
-    let digits = b"0123456789abcdef";
-    let mut pairs = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < pairs.len() {
-        pairs[byte] = [digits[byte >> 4], digits[byte & 0xf]];
-        byte += 1;
-    }
-    pairs
-};
+/// One in each byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
 /// Without I, L, O and U.
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -68,6 +76,18 @@ mod tests {
         let tick = Tick { ms: 0x017f_22e2_79b0, count: 0xcc3 };
         let bits = uuid7_bits(tick, 0x18c4_dc0c_0c07_398f);
         assert_eq!(&uuid7(bits), b"017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
+    }
+
+    #[test]
+    fn every_digit_comes_out_in_every_place() {
+        for bits in [
+            0x0123_4567_89ab_cdef_fedc_ba98_7654_3210,
+            0,
+            u128::MAX,
+            0xa0b1_c2d3_e4f5_0617_2839_4a5b_6c7d_8e9f,
+        ] {
+            assert_eq!(hex32(bits), format!("{bits:032x}").as_bytes());
+        }
     }
 
     #[test]

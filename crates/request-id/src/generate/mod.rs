@@ -3,6 +3,9 @@
 mod format;
 mod source;
 mod ticks;
+mod wall;
+
+use tokio::time::Instant;
 
 use crate::id::RequestId;
 
@@ -17,15 +20,15 @@ use crate::id::RequestId;
 /// let layer = RequestIdLayer::edge().generator(|| RequestId::try_from("only-one-request-please").ok());
 /// ```
 pub trait Generate: Send + Sync + 'static {
-    /// A new id, or `None` to have [`Uuid7`] make it.
-    fn generate(&self) -> Option<RequestId>;
+    /// A new id for a request that arrived at `arrival`, or `None` to have [`Uuid7`] make it.
+    fn generate(&self, arrival: Instant) -> Option<RequestId>;
 }
 
 impl<F> Generate for F
 where
     F: Fn() -> Option<RequestId> + Send + Sync + 'static,
 {
-    fn generate(&self) -> Option<RequestId> {
+    fn generate(&self, _: Instant) -> Option<RequestId> {
         self()
     }
 }
@@ -55,24 +58,24 @@ pub struct Ulid;
 pub struct Hex32;
 
 impl Generate for Uuid7 {
-    fn generate(&self) -> Option<RequestId> {
-        Some(uuid7())
+    fn generate(&self, arrival: Instant) -> Option<RequestId> {
+        Some(uuid7(arrival))
     }
 }
 
 impl Generate for Ulid {
-    fn generate(&self) -> Option<RequestId> {
-        Some(source::make(|tick, random| format::ulid(format::ulid_bits(tick, random))))
+    fn generate(&self, arrival: Instant) -> Option<RequestId> {
+        Some(source::make(arrival, |tick, random| format::ulid(format::ulid_bits(tick, random))))
     }
 }
 
 impl Generate for Hex32 {
-    fn generate(&self) -> Option<RequestId> {
-        Some(source::make(|_, random| format::hex32(random)))
+    fn generate(&self, arrival: Instant) -> Option<RequestId> {
+        Some(source::make(arrival, |_, random| format::hex32(random)))
     }
 }
 
 /// The default, also where another generator has none to give.
-pub(crate) fn uuid7() -> RequestId {
-    source::make(|tick, random| format::uuid7(format::uuid7_bits(tick, random)))
+pub(crate) fn uuid7(arrival: Instant) -> RequestId {
+    source::make(arrival, |tick, random| format::uuid7(format::uuid7_bits(tick, random)))
 }
