@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, header::CONNECTION, response};
-use macadam_core::{End, Guard, InFlightGuard, Phase, RequestContext, Stage, Wire};
+use macadam_core::{End, Guard, InFlightGuard, Outcome, Phase, RequestContext, Stage, Wire};
 
 use crate::ledger::Ledger;
 
@@ -52,7 +52,10 @@ impl Guard for DrainGuard {
         let outcome = self.ledger.note(end);
         if let Some(context) = &self.context {
             context.settle(outcome);
-            context.set_stage(Stage::Done);
+            // A request that was cut keeps its stage: the report says where it was.
+            if outcome != Outcome::CutByShutdown {
+                context.set_stage(Stage::Done);
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 /// | `macadam_load_shed_in_flight` | | requests that hold a slot |
 /// | `macadam_load_shed_limit` | | how many may |
 /// | `macadam_load_shed_queued` | | requests that wait for one |
-/// | `macadam_load_shed_shed_total` | `reason`: `queue-full`, `deadline` | requests refused; in a dry run, those that would have been |
+/// | `macadam_load_shed_refused_total` | `reason`: `queue-full`, `queue-wait`, `deadline` | requests refused; in a dry run, those that would have been |
 ///
 /// Admissions are not counted: that would be one more write, on a line that all workers share, for a number that
 /// whoever counts requests has already, namely all of them but those shed.
@@ -77,7 +77,7 @@ impl Gauges for LoadShedHandle {
         for reason in Reason::ALL {
             let labels = &[("reason", reason.as_str())];
             let value = self.tally.get(reason) as f64;
-            out(Reading { name: "macadam_load_shed_shed_total", labels, value });
+            out(Reading { name: "macadam_load_shed_refused_total", labels, value });
         }
     }
 }

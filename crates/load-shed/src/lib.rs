@@ -55,9 +55,10 @@
 //! | condition | status | headers | kind | `reason` |
 //! |---|---|---|---|---|
 //! | no slot, and no place in the queue | 503 (gRPC: 14) | `Retry-After`, 1 to 3 unless set otherwise | `overloaded` | `queue-full` |
-//! | no slot before the end of the wait | 503 (gRPC: 4) | | `deadline` | `deadline` |
+//! | no slot in the longest wait there is | 503 (gRPC: 14) | the same | `overloaded` | `queue-wait` |
+//! | no slot before the request's deadline | 503 (gRPC: 4) | | `deadline` | `deadline` |
 //!
-//! In both cases the handler did not run, so the request can safely be sent again. The rejection stays in the
+//! In all cases the handler did not run, so the request can safely be sent again. The rejection stays in the
 //! response's extensions, the request's outcome is [`Shed`](macadam_core::Outcome::Shed), and nothing is logged: what
 //! is refused by the thousand is counted, in the handle's [gauges](LoadShedHandle).
 //!

@@ -17,15 +17,18 @@ use crate::policy::Policy;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     QueueFull,
+    /// It was in the queue for as long as anybody is.
+    QueueWait,
     Deadline,
 }
 
 impl Reason {
-    pub(crate) const ALL: [Self; 2] = [Self::QueueFull, Self::Deadline];
+    pub(crate) const ALL: [Self; 3] = [Self::QueueFull, Self::QueueWait, Self::Deadline];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::QueueFull => "queue-full",
+            Self::QueueWait => "queue-wait",
             Self::Deadline => "deadline",
         }
     }
@@ -80,7 +83,7 @@ impl Refusal {
     pub(crate) fn new(reason: Reason, head: Head, policy: Arc<Policy>) -> Self {
         let random = policy.tally.count(reason);
         let rejection = match reason {
-            Reason::QueueFull => {
+            Reason::QueueFull | Reason::QueueWait => {
                 let (least, most) = policy.retry_after.clone().into_inner();
                 let spread = u64::from(most - least) + 1;
                 Rejection::new(Kind::Overloaded).retry_after_secs(least + (random % spread) as u32)

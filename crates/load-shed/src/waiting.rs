@@ -86,10 +86,14 @@ impl<S, B> Waiter<S, B> {
     }
 
     fn verdict(self, permit: Option<Permit>) -> Verdict<S, B> {
+        let expired = permit.is_none() && self.is_expired();
         let Self { service, request, head, policy, .. } = self;
         match permit {
             Some(permit) => Verdict::Admitted { service, request, permit },
-            None => Verdict::Refused(Refusal::new(Reason::Deadline, head, policy)),
+            None => {
+                let reason = if expired { Reason::Deadline } else { Reason::QueueWait };
+                Verdict::Refused(Refusal::new(reason, head, policy))
+            }
         }
     }
 }

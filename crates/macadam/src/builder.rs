@@ -33,7 +33,7 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub struct RoadBuilder {
     name: String,
     version: Option<String>,
-    settings: Settings,
+    settings: Option<Settings>,
     checks: Vec<Check>,
     hooks: Vec<Hook>,
     renderer: Option<Arc<dyn Render>>,
@@ -47,20 +47,13 @@ struct Hook {
 
 impl RoadBuilder {
     pub(crate) fn new(name: String) -> Self {
-        Self {
-            name,
-            version: None,
-            settings: Settings::default(),
-            checks: Vec::new(),
-            hooks: Vec::new(),
-            renderer: None,
-        }
+        Self { name, version: None, settings: None, checks: Vec::new(), hooks: Vec::new(), renderer: None }
     }
 
-    /// The settings; [`Settings::default`] where nothing is said. The name given to the builder stays, unless a
-    /// source of the settings has one.
+    /// The settings. Where this is not called the build [loads](Settings::load) them. The name given to the builder
+    /// stays, unless a source of the settings has one.
     pub fn settings(mut self, settings: Settings) -> Self {
-        self.settings = settings;
+        self.settings = Some(settings);
         self
     }
 
@@ -129,8 +122,10 @@ impl RoadBuilder {
     ///
     /// Where something does not: the error names it, and the cure.
     pub fn build(self) -> Result<Road, Error> {
-        let Self { name, version, mut settings, checks, hooks, renderer } = self;
-        if !settings.is_set("name") {
+        let Self { name, version, settings, checks, hooks, renderer } = self;
+        let mut settings = settings.map_or_else(Settings::load, Ok)?;
+        settings.check()?;
+        if settings.source_of("name").is_none() {
             settings.name = name;
         }
         let shutdown = shutdown(&settings, hooks)?;

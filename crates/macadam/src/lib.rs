@@ -65,6 +65,11 @@
 //! The PROXY protocol, HTTP/3, TLS (yet), ids on the 400 and 431 with which hyper answers what is not HTTP, and the route
 //! of a nested service that is not a Router.
 
+/// The examples in the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod body_limit;
 mod builder;
 mod catch_panic;

@@ -176,6 +176,13 @@ impl Road {
         for setting in settings.differing() {
             tracing::info!("setting {setting}");
         }
+        if settings.timeouts.request > settings.shutdown.drain {
+            tracing::warn!(
+                "timeouts.request ({:?}) is longer than shutdown.drain ({:?}): a deploy may cut a request that is in time",
+                settings.timeouts.request,
+                settings.shutdown.drain
+            );
+        }
     }
 }
 

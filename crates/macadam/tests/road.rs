@@ -158,10 +158,14 @@ async fn every_mistake_is_found_at_build() {
     let budget = build(|settings| settings.shutdown.budget = Duration::from_secs(10));
     assert!(budget.contains("drain 20s") && budget.contains("10s"), "{budget}");
     let limit = build(|settings| settings.load_shed.max_in_flight = 0);
-    assert!(limit.contains('0'), "{limit}");
+    assert!(limit.contains("`load_shed.max_in_flight` is 0") && limit.contains("`off`"), "{limit}");
+    let never = build(|settings| settings.timeouts.request = Duration::ZERO);
+    assert!(never.contains("`timeouts.request` is 0") && never.contains("`24h`"), "{never}");
+    let twice = build(|settings| settings.admin.listen = Some(settings.listen));
+    assert!(twice.contains("`listen` and `admin.listen` are both 127.0.0.1:8080"), "{twice}");
 
-    let twice = || Check::new("postgres", async || Ok::<_, Infallible>(()));
-    let error = Road::builder("wrong").check(twice()).check(twice()).build().unwrap_err();
+    let same = || Check::new("postgres", async || Ok::<_, Infallible>(()));
+    let error = Road::builder("wrong").check(same()).check(same()).build().unwrap_err();
     assert!(error.to_string().contains("postgres"), "{error}");
     assert_eq!(format!("{error:?}"), error.to_string(), "what main prints is for people");
 }

@@ -58,7 +58,7 @@ fn an_unknown_key_is_refused_with_the_nearest_name() {
     );
     assert_eq!(
         refused("zzz = 1"),
-        "macadam.toml: there is no setting \"zzz\"; docs/defaults.md lists all there are"
+        "macadam.toml: there is no setting \"zzz\"; a service's own settings stand in the table [app]"
     );
 }
 
@@ -75,7 +75,13 @@ fn the_table_app_is_the_services_own() {
     }
     let settings = Settings::from_toml("[app]\ngreeting = \"hello\"").unwrap();
     assert_eq!(settings.app::<App>().unwrap().greeting, "hello");
-    assert!(Settings::default().app::<App>().is_err());
+    let missing = Settings::default().app::<App>().err().unwrap().to_string();
+    assert!(
+        missing.starts_with("no macadam.toml has a table [app]") && missing.contains("greeting"),
+        "{missing}"
+    );
+    let wrong = Settings::from_toml("[app]\ngreeting = 6").unwrap().app::<App>().err().unwrap().to_string();
+    assert!(wrong.starts_with("macadam.toml: [app] does not fit") && wrong.contains("greeting"), "{wrong}");
 }
 
 #[test]

@@ -52,9 +52,10 @@
 //! # New ids
 //!
 //! [`Uuid7`] makes them, or [`Ulid`], [`Hex32`] or a [`Generate`] of your own. All three work on memory of their
-//! thread alone: no lock, no system call, no look at the clock but one a second, less than a fiftieth of an allocation. Their random bits are those
-//! of ChaCha8, seeded by the operating system when a thread makes its first id and again every 4,096 ids; the
-//! nanoseconds of the clock are mixed in, so that two processes forked from one do not repeat each other's ids.
+//! thread alone: no lock, no system call, a look at the clock once a second, less than a fiftieth of an allocation an
+//! id. Their random bits are those of ChaCha8, seeded by the operating system when a thread makes its first id and
+//! again every 4,096 ids; the nanoseconds of the clock are mixed in, so that two processes forked from one do not
+//! repeat each other's ids.
 //!
 //! # Ordering
 //!

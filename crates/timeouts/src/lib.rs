@@ -1,4 +1,4 @@
-//! Deadlines for every request: inherited, per route, to the last byte.
+//! A deadline for every request, one timer, and a layer for the route that needs more.
 //!
 //! [`TimeoutLayer`] gives each request a deadline and answers for the service when it passes;
 //! [`RouteTimeoutLayer`] moves it for a route; [`Deadline`] shows it to the handler.

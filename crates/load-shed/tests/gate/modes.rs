@@ -9,11 +9,12 @@ use tokio::time::Duration;
 fn shed(gate: &LoadShedHandle) -> (f64, f64) {
     let mut shed = Vec::new();
     gate.read(&mut |reading| {
-        if reading.name == "macadam_load_shed_shed_total" {
+        if reading.name == "macadam_load_shed_refused_total" {
             shed.push(reading.value);
         }
     });
-    (shed[0], shed[1])
+    assert_eq!(shed.len(), 3, "one for each reason");
+    (shed[0], shed[2])
 }
 
 /// Sends as many requests, of which none is answered, and says how many reach the service.

@@ -95,7 +95,8 @@ async fn a_wait_ends_after_max_wait_and_not_a_tick_before() {
     assert!(waits.is_finished());
     assert_eq!(stand.figures(), (1, 0));
     let refused = waits.await.unwrap().unwrap();
-    assert_eq!((refused.status().as_u16(), kind(&refused)), (503, "deadline"));
+    assert_eq!((refused.status().as_u16(), kind(&refused)), (503, "overloaded"));
+    assert!(refused.headers().contains_key("retry-after"), "its deadline was not what stood in its way");
     assert_eq!(stand.script.calls(), 1);
 }
 
@@ -207,7 +208,7 @@ async fn an_owned_timer_that_polls_at_the_end_of_the_wait_finds_a_refusal() {
     assert!(waits.as_mut().poll(cx).is_pending());
     pass(TICK).await;
     let Poll::Ready(Ok(refused)) = waits.as_mut().poll(cx) else { panic!("it is refused") };
-    assert_eq!(kind(&refused), "deadline");
+    assert_eq!(kind(&refused), "overloaded");
     assert_eq!(context.wake_at(), context.deadline(), "what was asked for is taken back");
 }
 

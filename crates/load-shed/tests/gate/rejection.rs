@@ -79,7 +79,14 @@ async fn a_grpc_client_gets_a_grpc_status() {
 
     let stand = Stand::new(limit(1).max_wait(Duration::ZERO));
     stand.get("/").await;
-    let late = stand.send(request()).await.await.unwrap().unwrap();
+    let waited = stand.send(request()).await.await.unwrap().unwrap();
+    assert_eq!(waited.headers()["grpc-status"], "14");
+
+    let stand = Stand::new(limit(1));
+    stand.get("/").await;
+    let mut request = request();
+    RequestContext::of(&mut request).set_deadline(Some(tokio::time::Instant::now()));
+    let late = stand.send(request).await.await.unwrap().unwrap();
     assert_eq!(late.headers()["grpc-status"], "4");
 }
 
@@ -106,11 +113,12 @@ async fn the_gauges_read_the_gate_and_count_the_refused_by_reason() {
         ("macadam_load_shed_in_flight", 2.0),
         ("macadam_load_shed_limit", 2.0),
         ("macadam_load_shed_queued", 1.0),
-        ("macadam_load_shed_shed_total reason=queue-full", 2.0),
-        ("macadam_load_shed_shed_total reason=deadline", 0.0),
+        ("macadam_load_shed_refused_total reason=queue-full", 2.0),
+        ("macadam_load_shed_refused_total reason=queue-wait", 0.0),
+        ("macadam_load_shed_refused_total reason=deadline", 0.0),
     ];
     assert_eq!(read, expected.map(|(name, value)| (name.to_owned(), value)));
     crate::stand::pass(Duration::from_millis(10)).await;
     let read = readings(&stand.gate);
-    assert_eq!((read[2].1, read[3].1, read[4].1), (0.0, 2.0, 1.0));
+    assert_eq!((read[2].1, read[3].1, read[4].1, read[5].1), (0.0, 2.0, 1.0, 0.0));
 }

@@ -1,6 +1,6 @@
 //! What can be wrong with the settings.
 
-use std::fmt;
+use std::{fmt, net::SocketAddr};
 
 use super::source::Source;
 
@@ -44,11 +44,27 @@ pub enum SettingsError {
     },
     /// `[app]` does not fit the service's own type.
     App {
+        /// Where it was written; `None` if it was not.
+        source: Option<Source>,
         /// Why.
         message: String,
     },
+    /// A value of zero, with which nothing would ever be served.
+    Zero {
+        /// The key, as in the file.
+        key: &'static str,
+        /// Where it was written, if a source says so.
+        source: Option<Source>,
+    },
+    /// The public and the admin listener have one address.
+    SameAddress {
+        /// Which.
+        address: SocketAddr,
+    },
     /// `profile = "prod"` in a build with debug assertions.
     DebugBuild {
+        /// The key, as the source writes it.
+        name: String,
         /// Where the profile was said.
         source: Source,
     },
@@ -61,7 +77,7 @@ impl fmt::Display for SettingsError {
                 write!(f, "{source}: there is no setting {name:?}")?;
                 match nearest {
                     Some(nearest) => write!(f, "; did you mean `{nearest}`?"),
-                    None => f.write_str("; docs/defaults.md lists all there are"),
+                    None => f.write_str("; a service's own settings stand in the table [app]"),
                 }
             }
             Self::Value { name, value, expects, source } => {
@@ -74,10 +90,30 @@ impl fmt::Display for SettingsError {
                 )
             }
             Self::Toml { place, message } => write!(f, "{place}: not valid TOML: {message}"),
-            Self::App { message } => write!(f, "[app] in the settings does not fit: {message}"),
-            Self::DebugBuild { source } => write!(
+            Self::App { source: Some(source), message } => {
+                write!(f, "{source}: [app] does not fit: {message}")
+            }
+            Self::App { source: None, message } => {
+                write!(f, "no macadam.toml has a table [app], and the service needs it: {message}")
+            }
+            Self::Zero { key, source } => {
+                if let Some(source) = source {
+                    write!(f, "{source}: ")?;
+                }
+                write!(f, "`{key}` is 0, and nothing would ever be served; ")?;
+                f.write_str(match *key {
+                    "load_shed.max_in_flight" => "set `load_shed.mode` to `off` for no limit",
+                    "serve.max_connections" => "choose a number above 0",
+                    _ => "choose a time above 0s, as long as `24h` for next to no limit",
+                })
+            }
+            Self::SameAddress { address } => write!(
                 f,
-                "{source}: `profile` is \"prod\", but this build has debug assertions; build with --release, or leave the profile unsaid"
+                "`listen` and `admin.listen` are both {address}; give the admin listener an address of its own, or `off`"
+            ),
+            Self::DebugBuild { name, source } => write!(
+                f,
+                "{source}: `{name}` is \"prod\", but this build has debug assertions; build with --release, or leave the profile unsaid"
             ),
         }
     }

@@ -89,7 +89,7 @@ pub(super) const KEYS: &[Key] = keys! {
         "10,000 connections are some 200 MB at worst; lowered to what the descriptor limit allows.";
     serve.reuse_port: "Whether other processes may listen on the same address (`SO_REUSEPORT`).",
         "Without it a second instance on the address is an error that somebody sees.";
-    health.public: "Whether the public listener answers `/livez`, `/readyz` and `/startupz` too, without details.",
+    health.public: "Whether the public listener answers `/livez`, `/readyz` and `/startupz` too, without the reasons of failures.",
         "Load balancers probe the port that they send traffic to.";
     telemetry.logs: "The form of the log: `pretty`, `json` or `off`.",
         "A person reads one at a terminal, a collector the other everywhere else.";

@@ -16,7 +16,7 @@ pub use self::{
 };
 use self::{
     keys::{KEYS, Key},
-    source::{Entry, Source},
+    source::{Entry, Source, Written},
 };
 
 /// Every setting of the road, each with a default that has its reason in `docs/defaults.md`.
@@ -57,6 +57,7 @@ pub struct Settings {
     /// Logs.
     pub telemetry: Telemetry,
     app: toml::Table,
+    app_source: Option<Source>,
     set: Vec<(&'static str, Source)>,
 }
 
@@ -192,6 +193,7 @@ impl Settings {
                 filter: "info".to_owned(),
             },
             app: toml::Table::new(),
+            app_source: None,
             set: Vec::new(),
         }
     }
@@ -205,12 +207,9 @@ impl Settings {
     pub fn load() -> Result<Self, SettingsError> {
         let environment: Vec<_> = std::env::vars_os().collect();
         let file = source::config_file(&environment);
-        let (mut entries, app) = match &file {
-            Some((path, required)) => source::read_file(Path::new(path), *required)?,
-            None => (Vec::new(), toml::Table::new()),
-        };
-        entries.extend(source::read_environment(&environment)?);
-        Self::from_entries(&entries, app)
+        let mut written = source::read_file(Path::new(&file.path), file.required)?;
+        written.entries.extend(source::read_environment(&environment)?);
+        Self::from_written(written)
     }
 
     /// Reads the text of a `macadam.toml`, and nothing else.
@@ -219,22 +218,23 @@ impl Settings {
     ///
     /// As [`load`](Self::load).
     pub fn from_toml(text: &str) -> Result<Self, SettingsError> {
-        let (entries, app) = source::parse_toml(text, &Source::File("macadam.toml".into()))?;
-        Self::from_entries(&entries, app)
+        Self::from_written(source::parse_toml(text, Source::File("macadam.toml".into()))?)
     }
 
-    fn from_entries(entries: &[Entry], app: toml::Table) -> Result<Self, SettingsError> {
+    fn from_written(written: Written) -> Result<Self, SettingsError> {
+        let Written { entries, app, app_source } = written;
         // The profile decides on defaults, so it is read before all else.
         let mut settings = Self::default();
         for entry in entries.iter().filter(|entry| entry.key.path == "profile") {
             entry.apply(&mut settings)?;
         }
-        settings.refuse_debug_build_in_prod(entries)?;
+        settings.refuse_debug_build_in_prod(&entries)?;
         let mut settings = Self::of_profile(settings.profile);
-        for entry in entries {
+        for entry in &entries {
             entry.apply(&mut settings)?;
         }
         settings.app = app;
+        settings.app_source = app_source;
         // Later sources win, so the last entry of a key is where its value comes from.
         let source = |key: &Key| entries.iter().rfind(|entry| entry.key.path == key.path);
         let set = KEYS.iter().filter_map(|key| Some((key.path, source(key)?.source.clone())));
@@ -246,7 +246,7 @@ impl Settings {
         let said = entries.iter().rfind(|entry| entry.key.path == "profile");
         match said {
             Some(entry) if cfg!(debug_assertions) && self.profile == Profile::Prod => {
-                Err(SettingsError::DebugBuild { source: entry.source.clone() })
+                Err(SettingsError::DebugBuild { name: entry.name.clone(), source: entry.source.clone() })
             }
             _ => Ok(()),
         }
@@ -258,22 +258,43 @@ impl Settings {
     ///
     /// Where the table does not fit `T`.
     pub fn app<T: DeserializeOwned>(&self) -> Result<T, SettingsError> {
-        self.app
-            .clone()
-            .try_into()
-            .map_err(|error| SettingsError::App { message: error.message().to_owned() })
+        self.app.clone().try_into().map_err(|error: toml::de::Error| SettingsError::App {
+            source: self.app_source.clone(),
+            message: error.to_string().trim().replace('\n', " "),
+        })
+    }
+
+    /// Refuses values that fit their keys, and that no service can run with.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        let zero = [
+            (self.timeouts.request.is_zero(), "timeouts.request"),
+            (self.timeouts.request_body_idle.is_zero(), "timeouts.request_body_idle"),
+            (self.serve.first_byte.is_zero(), "serve.first_byte"),
+            (self.serve.header.is_zero(), "serve.header"),
+            (self.serve.keep_alive_idle.is_zero(), "serve.keep_alive_idle"),
+            (self.serve.max_connections == 0, "serve.max_connections"),
+            (self.load_shed.max_in_flight == 0, "load_shed.max_in_flight"),
+        ];
+        if let Some((_, key)) = zero.into_iter().find(|(is_zero, _)| *is_zero) {
+            return Err(SettingsError::Zero { key, source: self.source_of(key).cloned() });
+        }
+        // Port 0 is a new one each time it is asked for.
+        if self.admin.listen == Some(self.listen) && self.listen.port() != 0 {
+            return Err(SettingsError::SameAddress { address: self.listen });
+        }
+        Ok(())
     }
 
     /// What was set, to what and where: a line a key.
     pub fn differing(&self) -> impl Iterator<Item = String> {
         KEYS.iter().filter_map(|key| {
-            let (_, source) = self.set.iter().find(|(path, _)| *path == key.path)?;
+            let source = self.source_of(key.path)?;
             Some(format!("{} = {} (from {source})", key.path, (key.show)(self)))
         })
     }
 
-    /// Whether a source says anything of this key.
-    pub(crate) fn is_set(&self, path: &str) -> bool {
-        self.set.iter().any(|(set, _)| *set == path)
+    /// Where this key was set, if it was.
+    pub(crate) fn source_of(&self, path: &str) -> Option<&Source> {
+        self.set.iter().find(|(set, _)| *set == path).map(|(_, source)| source)
     }
 }

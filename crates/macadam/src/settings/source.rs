@@ -31,7 +31,8 @@ impl fmt::Display for Source {
 pub(super) struct Entry {
     pub(super) key: &'static Key,
     pub(super) source: Source,
-    name: String,
+    /// The key, as the source writes it.
+    pub(super) name: String,
     text: String,
 }
 
@@ -46,43 +47,59 @@ impl Entry {
     }
 }
 
+/// All that was written.
+#[derive(Default)]
+pub(super) struct Written {
+    pub(super) entries: Vec<Entry>,
+    pub(super) app: toml::Table,
+    pub(super) app_source: Option<Source>,
+}
+
+/// The file to read.
+pub(super) struct ConfigFile {
+    pub(super) path: OsString,
+    /// Somebody asked for it, so it has to exist.
+    pub(super) required: bool,
+}
+
 type Environment = [(OsString, OsString)];
 
+const PREFIX: &str = "MACADAM_";
 const CONFIG: &str = "MACADAM_CONFIG";
 
-/// The file to read, and whether it was asked for: one that was must exist.
-pub(super) fn config_file(environment: &Environment) -> Option<(OsString, bool)> {
+pub(super) fn config_file(environment: &Environment) -> ConfigFile {
     match environment.iter().find(|(name, _)| name == CONFIG) {
-        Some((_, path)) => Some((path.clone(), true)),
-        None => Some(("macadam.toml".into(), false)),
+        Some((_, path)) => ConfigFile { path: path.clone(), required: true },
+        None => ConfigFile { path: "macadam.toml".into(), required: false },
     }
 }
 
-pub(super) fn read_file(path: &Path, required: bool) -> Result<(Vec<Entry>, toml::Table), SettingsError> {
+pub(super) fn read_file(path: &Path, required: bool) -> Result<Written, SettingsError> {
     match std::fs::read_to_string(path) {
-        Ok(text) => parse_toml(&text, &Source::File(path.display().to_string())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !required => {
-            Ok((Vec::new(), toml::Table::new()))
-        }
+        Ok(text) => parse_toml(&text, Source::File(path.display().to_string())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !required => Ok(Written::default()),
         Err(error) => {
             Err(SettingsError::Unreadable { path: path.display().to_string(), message: error.to_string() })
         }
     }
 }
 
-pub(super) fn parse_toml(text: &str, source: &Source) -> Result<(Vec<Entry>, toml::Table), SettingsError> {
+pub(super) fn parse_toml(text: &str, source: Source) -> Result<Written, SettingsError> {
     let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
         SettingsError::Toml { place: format!("{source}:{line}"), message: error.message().replace('\n', " ") }
     })?;
     let app = match table.remove("app") {
-        Some(toml::Value::Table(app)) => app,
-        Some(_) => return Err(SettingsError::App { message: "it is not a table".to_owned() }),
-        None => toml::Table::new(),
+        Some(toml::Value::Table(app)) => Some(app),
+        Some(_) => {
+            return Err(SettingsError::App { source: Some(source), message: "it is not a table".to_owned() });
+        }
+        None => None,
     };
     let mut entries = Vec::new();
-    flatten("", &table, source, &mut entries)?;
-    Ok((entries, app))
+    flatten("", &table, &source, &mut entries)?;
+    let app_source = app.is_some().then_some(source);
+    Ok(Written { entries, app: app.unwrap_or_default(), app_source })
 }
 
 fn flatten(
@@ -117,7 +134,7 @@ fn flatten(
 pub(super) fn read_environment(environment: &Environment) -> Result<Vec<Entry>, SettingsError> {
     let mut entries = Vec::new();
     for (name, value) in environment {
-        let Some(name) = name.to_str().filter(|name| name.starts_with("MACADAM_") && *name != CONFIG) else {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX) && *name != CONFIG) else {
             continue;
         };
         let text = value.to_string_lossy().into_owned();
@@ -158,7 +175,9 @@ fn is_service_link(name: &str, value: &str) -> bool {
 
 /// The name most like `name`, if one is like it at all.
 fn nearest(name: &str, named: impl Fn(&Key) -> String) -> Option<String> {
-    let likeness = |other: &str| strsim::jaro_winkler(name, other);
+    // What all names begin with says nothing of their likeness.
+    let own = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
+    let likeness = |other: &str| strsim::jaro_winkler(&own(name), &own(other));
     let names = KEYS.iter().map(named);
     let nearest = names.max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
     (likeness(&nearest) > 0.8).then_some(nearest)
