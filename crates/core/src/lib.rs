@@ -36,7 +36,7 @@
 //! # Versions
 //!
 //! Two versions of this crate in one build would mean two contexts in one request, each invisible to the other.
-//! So it keeps the discipline of a 1.0 crate, and `macadam` checks at start that there is one.
+//! So it keeps the discipline of a 1.0 crate, and Cargo refuses a build that has two (`links` in its manifest).
 
 pub mod body;
 pub mod context;

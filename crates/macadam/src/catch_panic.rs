@@ -165,3 +165,15 @@ fn note(context: &RequestContext, payload: &(dyn Any + Send)) {
         "the handler panicked"
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use macadam_test::contract;
+
+    use super::CatchPanicLayer;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_keeps_the_contract_of_a_layer() {
+        contract::check(CatchPanicLayer).await;
+    }
+}

@@ -54,3 +54,15 @@ where
         self.inner.call(request)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use macadam_test::contract;
+
+    use super::RouteTapLayer;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_keeps_the_contract_of_a_layer() {
+        contract::check(RouteTapLayer).await;
+    }
+}

@@ -91,3 +91,8 @@ async fn a_handler_that_reads_nothing_or_copes_answers_for_itself() {
     assert_eq!(text(upload(&service, "/ignored", known(100)).await).await, "fine");
     assert_eq!(text(upload(&service, "/own", known(100)).await).await, "as much as I wanted");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_layer_of_a_route_keeps_the_contract_of_a_layer() {
+    macadam_test::contract::check(BodyLimit::bytes(1 << 20)).await;
+}

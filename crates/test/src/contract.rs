@@ -8,7 +8,7 @@
 //! 6. The service's error passes through unchanged.
 //! 7. So does the response, but for headers that are added; `size_hint` and `is_end_stream` survive.
 //! 8. So does the request, its body's type included.
-//! 9. A panic is not swallowed, and the next request is served.
+//! 9. A panic is not swallowed, though it may be made a 500, or an error of the body; the next request is served.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]

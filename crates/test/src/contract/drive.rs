@@ -155,7 +155,9 @@ impl<B: Body<Data = Bytes>> Read<B> {
         }
     }
 
-    pub(super) fn poll_to_panic(mut self) -> Option<()> {
-        catch_unwind(AssertUnwindSafe(move || drop(self.poll()))).ok()
+    /// Whether the next frame is a panic, or the error that a layer has made of one.
+    pub(super) fn polls_to_failure(mut self) -> bool {
+        let poll = catch_unwind(AssertUnwindSafe(move || self.poll().map_ok(drop).map_err(drop)));
+        matches!(poll, Err(_) | Ok(Poll::Ready(Some(Err(())))))
     }
 }

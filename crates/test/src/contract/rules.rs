@@ -363,7 +363,7 @@ where
         let handle = body.handle();
         let response = self.answered(PANIC, &mut outer, &script, Response::new(body)).await;
         let read = Read::new(response);
-        keeps(PANIC, read.poll_to_panic().is_none(), "the body's is lost");
+        keeps(PANIC, read.polls_to_failure(), "the body's is lost");
         keeps(PANIC, handle.is_dropped(), "something lives on after the body's");
         self.none_in_flight(PANIC, "after the body's").await;
         self.serves(PANIC, &mut outer, &script).await;
