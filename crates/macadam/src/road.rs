@@ -136,7 +136,11 @@ impl Road {
         // Both live until the hooks are done: an operator wants to see the whole of a shutdown.
         let admin = self.spawn_admin(gauges)?;
         let _checks = self.health.spawn();
-        self.say_hello(address, admin.as_ref());
+        let serve = |draining| {
+            // Said when it is true: from here on the service is ready.
+            self.say_hello(address, admin.as_ref());
+            serve(draining)
+        };
         Ok(shutdown.run(serve).await)
     }
 
