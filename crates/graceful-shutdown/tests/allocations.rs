@@ -3,14 +3,13 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    pin::pin,
-    task::{Context, Waker},
 };
 
 use http::{Request, Response};
+use http_body::Body;
 use macadam_core::{InFlight, PhaseOwner, RequestContext};
 use macadam_graceful_shutdown::DrainLayer;
-use macadam_test::allocations;
+use macadam_test::allocations_of_requests;
 use tower::{Layer, Service, service_fn};
 
 const REQUESTS: u64 = 10_000;
@@ -19,21 +18,15 @@ fn service() -> impl Service<Request<()>, Response = Response<String>, Future: S
     service_fn(|_| -> Ready<Result<_, Infallible>> { ready(Ok(Response::new(String::new()))) })
 }
 
-/// How many allocations so many requests make, their contexts' included.
-fn counted(mut service: impl Service<Request<()>>, with_context: bool) -> u64 {
-    let mut cx = Context::from_waker(Waker::noop());
-    let mut pass = || {
+/// How many allocations so many requests make, beyond their contexts.
+fn counted<B: Body>(service: impl Service<Request<()>, Response = Response<B>>, with_context: bool) -> u64 {
+    allocations_of_requests(service, REQUESTS, || {
         let mut request = Request::new(());
         if with_context {
             RequestContext::of(&mut request);
         }
-        assert!(service.poll_ready(&mut cx).is_ready());
-        let future = pin!(service.call(request));
-        assert!(future.poll(&mut cx).is_ready());
-    };
-    // The first request makes room in the table.
-    pass();
-    allocations(|| (0..REQUESTS).for_each(|_| pass()))
+        request
+    })
 }
 
 #[test]

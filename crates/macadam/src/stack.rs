@@ -59,15 +59,9 @@ impl Layers {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        convert::Infallible,
-        pin::pin,
-        task::{Context, Poll, Waker},
-    };
-
     use axum::{body::Body, routing::get};
     use http::{Request, Response};
-    use macadam_test::allocations;
+    use macadam_test::allocations_of_requests;
     use tower_service::Service;
 
     use super::*;
@@ -81,29 +75,13 @@ mod tests {
         request.header("accept", "*/*").body(Body::empty()).unwrap()
     }
 
-    /// Allocations a request, from the head to the last frame, of a handler that is ready at once and has no state. An
-    /// id's place in its arena, one in a hundred requests, is rounded away.
-    fn counted<S, B>(mut service: S) -> u64
+    /// Allocations a request. An id's place in its arena, one in a hundred requests, is rounded away.
+    fn counted<S, B>(service: S) -> u64
     where
-        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+        S: Service<Request<Body>, Response = Response<B>>,
         B: http_body::Body,
     {
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut pass = |request| {
-            assert!(service.poll_ready(&mut cx).is_ready());
-            let Poll::Ready(Ok(response)) = pin!(service.call(request)).poll(&mut cx) else {
-                panic!("not ready")
-            };
-            assert_eq!(response.status(), 200);
-            let mut body = pin!(response.into_body());
-            while !body.is_end_stream() {
-                assert!(body.as_mut().poll_frame(&mut cx).is_ready());
-            }
-        };
-        // What is made once: the thread's generator of ids, the endpoint's route, the shard of the in-flight table.
-        (0..10).for_each(|_| pass(request()));
-        let requests: Vec<_> = (0..REQUESTS).map(|_| request()).collect();
-        allocations(|| requests.into_iter().for_each(pass)) / REQUESTS
+        allocations_of_requests(service, REQUESTS, request) / REQUESTS
     }
 
     #[test]

@@ -3,15 +3,14 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    pin::pin,
-    task::{Context, Waker},
 };
 
 use http::{Request, Response};
+use http_body::Body;
 use http_body_util::Full;
 use macadam_core::RequestContext;
 use macadam_telemetry::TelemetryLayer;
-use macadam_test::{allocations, events::capture};
+use macadam_test::{allocations_of_requests, events::capture};
 use tower::{Layer, Service, service_fn};
 
 const REQUESTS: u64 = 100;
@@ -21,24 +20,13 @@ fn service() -> impl Service<Request<()>, Response = Response<Full<&'static [u8]
     service_fn(|_| -> Ready<Result<_, Infallible>> { ready(Ok(Response::new(Full::new(&b"hello"[..])))) })
 }
 
-/// How many allocations so many requests make, read to the end of their bodies.
-fn counted<B>(mut service: impl Service<Request<()>, Response = Response<B>>) -> u64
-where
-    B: http_body::Body,
-{
-    let mut cx = Context::from_waker(Waker::noop());
-    let mut pass = || {
+/// How many allocations so many requests make, beyond their contexts.
+fn counted<B: Body>(service: impl Service<Request<()>, Response = Response<B>>) -> u64 {
+    allocations_of_requests(service, REQUESTS, || {
         let mut request = Request::new(());
         RequestContext::of(&mut request);
-        assert!(service.poll_ready(&mut cx).is_ready());
-        let response = match pin!(service.call(request)).poll(&mut cx) {
-            std::task::Poll::Ready(Ok(response)) => response,
-            _ => panic!("the service is ready at once"),
-        };
-        assert!(pin!(response.into_body()).poll_frame(&mut cx).is_ready());
-    };
-    pass();
-    allocations(|| (0..REQUESTS).for_each(|_| pass()))
+        request
+    })
 }
 
 #[test]

@@ -17,7 +17,7 @@ mod refused;
 pub mod service;
 pub mod wire;
 
-pub use allocations::{Allocations, allocations, allocations_of};
+pub use allocations::{Allocations, allocations, allocations_of, allocations_of_requests};
 pub use body::{BodyHandle, ScriptedBody, Step};
 pub use refused::Refused;
 pub use service::{Exchange, Script, ScriptedService, service};
