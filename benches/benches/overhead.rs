@@ -13,7 +13,7 @@ use axum::{
     response::Response,
     routing::get,
 };
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use macadam::{Road, Settings};
 use tower::{
     Service, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer,
@@ -83,5 +83,8 @@ fn overhead(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, overhead);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    overhead(&mut criterion);
+    criterion.final_summary();
+}
