@@ -62,8 +62,9 @@
 //!
 //! # Non-features
 //!
-//! The PROXY protocol, HTTP/3, TLS (yet), ids on the 400 and 431 with which hyper answers what is not HTTP, and the route
-//! of a nested service that is not a Router.
+//! The PROXY protocol, HTTP/3, TLS (yet), ids on the 400 and 431 with which hyper answers what is not HTTP, the route of a
+//! nested service that is not a Router, and axum's `ConnectInfo`: the peer is in the [`RequestContext`], which a handler
+//! gets as an `Extension`.
 
 /// The examples in the README are tests.
 #[cfg(doctest)]
