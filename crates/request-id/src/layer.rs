@@ -22,6 +22,7 @@ pub struct RequestIdLayer {
 pub(crate) struct Settings {
     pub(crate) header: Header,
     pub(crate) policy: Policy,
+    pub(crate) on_request: bool,
     pub(crate) generator: Arc<dyn Generate>,
     pub(crate) handle: RequestIdHandle,
 }
@@ -55,7 +56,13 @@ impl RequestIdLayer {
 
     fn with(policy: Policy) -> Self {
         let handle = RequestIdHandle::new();
-        let settings = Settings { header: Header::default(), policy, generator: Arc::new(Uuid7), handle };
+        let settings = Settings {
+            header: Header::default(),
+            policy,
+            on_request: false,
+            generator: Arc::new(Uuid7),
+            handle,
+        };
         Self { settings: Arc::new(settings) }
     }
 
@@ -63,6 +70,16 @@ impl RequestIdLayer {
     #[must_use]
     pub fn header(mut self, header: HeaderName) -> Self {
         Arc::make_mut(&mut self.settings).header = Header(Some(header));
+        self
+    }
+
+    /// Whether a new id is put on a request that brought none, too: for handlers that pass their request on, headers and
+    /// all. Off by default, since a handler has [`RequestId`](crate::RequestId) and the header costs a tenth of the id.
+    ///
+    /// A request that did bring something bears its id, and nothing else, in any case.
+    #[must_use]
+    pub fn on_request(mut self, on_request: bool) -> Self {
+        Arc::make_mut(&mut self.settings).on_request = on_request;
         self
     }
 

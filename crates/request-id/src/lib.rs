@@ -2,12 +2,13 @@
 //!
 //! [`RequestIdLayer`] reads the id that a request brings, or makes one, and says it
 //! - in the request's context, and with it in every refusal by a macadam layer further in;
-//! - to the service, in the request's header, as its only value;
+//! - to the service, as [`RequestId::of`] the request, and in its header in place of whatever that brought;
 //! - in the field `request_id` of the current span, if that has one;
 //! - to the client, in the response's header, whatever the status.
 //!
 //! It makes no span and writes no log line, rejects no request, runs no clock, and sends nothing to other services:
-//! whoever calls them copies the header. It does not reach what an HTTP server answers by itself, such as hyper's
+//! whoever calls them hands the id on. For handlers that pass their request on, headers and all,
+//! [`on_request`](RequestIdLayer::on_request) puts a new id in the header too. It does not reach what an HTTP server answers by itself, such as hyper's
 //! 400 and 431.
 //!
 //! ```
@@ -66,13 +67,16 @@
 //! # Cost
 //!
 //! Beyond the context (two allocations and one clock read, made by the first layer that needs it) a request whose
-//! head and response have a header already pays no allocation. A header map that is empty or full allocates when
-//! the id goes in.
+//! response has a header already pays no allocation: an empty or full header map allocates when the id goes in. `cargo
+//! bench -p macadam-benches --bench request_id` times it beside tower-http's pair of layers, a quarter of whose time it
+//! takes.
 //!
 //! # Differences from tower-http
 //!
 //! - One layer, not two whose order around `TraceLayer` decides whether the id is seen.
 //! - tower-http 0.7 keeps any inbound value, of any length, and forwards several as they are.
+//! - A request that brought no id gets none in its header unless [asked for](RequestIdLayer::on_request): the id is in
+//!   the context.
 //! - `Display`, `FromStr` and, with the feature `axum`, an extractor.
 //! - No lock and no system call for a new id; `uuid`'s version 7 takes a lock shared by all threads, its version 4
 //!   asks the system for randomness unless told otherwise.

@@ -3,20 +3,21 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{HeaderValue, Request, Response};
 use macadam_core::RequestContext;
 use pin_project_lite::pin_project;
 use tower_service::Service;
-use tracing::Span;
+use tracing::{Span, level_filters::LevelFilter};
 
 use crate::{
     generate,
     id::RequestId,
     inbound::Brought,
     layer::{Header, Settings},
+    replaced::Replaced,
 };
 
 /// Gives every request one id; made by [`RequestIdLayer`](crate::RequestIdLayer).
@@ -50,38 +51,39 @@ where
             RequestContext::of(&mut request);
             self.settings.identify(&mut request).expect("the context is there")
         });
-        let span = Span::current();
-        if span.has_field("request_id") {
-            span.record("request_id", id.as_str());
+        // Off, there is no subscriber in the process, and so no span.
+        if LevelFilter::current() != LevelFilter::OFF {
+            Span::current().record("request_id", id.as_str());
         }
         ResponseFuture { inner: self.inner.call(request), header, id: Some(id.into()) }
     }
 }
 
 impl Settings {
-    /// Leaves one id in the context, and in the request's header as its only value. `None` if there is no context to
-    /// leave it in.
+    /// Leaves one id in the context, and in the request's header in place of anything else. `None` if there is no
+    /// context to leave it in.
     fn identify<B>(&self, request: &mut Request<B>) -> Option<RequestId> {
         let context = RequestContext::get(request)?;
         let name = self.header.name();
         // A layer further out may have named the request already, and its logs say so.
-        let id = match RequestId::of_context(context) {
-            Some(id) => id,
+        let (id, brought_another) = match RequestId::of_context(context) {
+            Some(id) => (id, request.headers().contains_key(&name)),
             None => {
-                let brought = self.policy.judge(context, &name, request);
-                if let Brought::Kept(value) = brought {
-                    context.set_request_id(value.clone());
-                    return Some(RequestId::made(value));
-                }
-                if let Brought::Refused(reason) = brought {
-                    self.handle.count(reason);
-                }
-                let id = self.generate(context);
+                let (id, brought_another) = match self.policy.judge(context, &name, request) {
+                    Brought::Kept(value) => (RequestId::made(value), false),
+                    Brought::NotAsked => (self.generate(context), request.headers().contains_key(&name)),
+                    Brought::Refused(reason) => {
+                        self.handle.count(reason);
+                        (self.generate(context), reason != Replaced::Missing)
+                    }
+                };
                 context.set_request_id(id.value().clone());
-                id
+                (id, brought_another)
             }
         };
-        request.headers_mut().insert(name, id.value().clone());
+        if brought_another || self.on_request {
+            request.headers_mut().insert(name, id.value().clone());
+        }
         Some(id)
     }
 
@@ -110,10 +112,17 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = ready!(this.inner.poll(cx))?;
-        if let Some(id) = this.id.take() {
-            response.headers_mut().entry(this.header.name()).or_insert(id);
+        // Changed where it lies: a response is large, and every move is a copy.
+        let mut answer = this.inner.poll(cx);
+        if let Poll::Ready(Ok(response)) = &mut answer {
+            if let Some(id) = this.id.take() {
+                // An entry would be looked for and inserted in two steps; a service that has set its own is rare.
+                let headers = response.headers_mut();
+                if let Some(own) = headers.insert(this.header.name(), id) {
+                    headers.insert(this.header.name(), own);
+                }
+            }
         }
-        Poll::Ready(Ok(response))
+        answer
     }
 }

@@ -91,7 +91,7 @@ async fn around_the_router_and_in_it_there_is_one_id() {
 
 #[tokio::test]
 async fn on_the_wire_the_headers_case_does_not_matter_and_one_value_comes_back() {
-    let app = Router::new().route("/", get(echo)).layer(RequestIdLayer::internal());
+    let app = Router::new().route("/", get(echo)).layer(RequestIdLayer::internal().on_request(true));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(axum::serve(listener, app).into_future());

@@ -19,9 +19,12 @@ struct Seen {
 }
 
 impl Seen {
-    /// The id, which the context and the one header value agree on.
+    /// The id, which the context says, and the header too if there is one.
     fn id(&self) -> &str {
-        assert!(self.header.iter().eq([&self.context]), "one value, and the context's");
+        assert!(
+            self.header.is_empty() || self.header == [self.context.clone()],
+            "one value, and the context's"
+        );
         self.context.to_str().expect("an id is text")
     }
 }
@@ -261,4 +264,20 @@ fn text_becomes_an_id_or_says_why_not() {
     );
     assert_eq!(format!("{id:>5}"), "  abc");
     assert_eq!(HeaderValue::from(id), "abc");
+}
+
+#[tokio::test]
+async fn a_header_that_was_brought_says_the_id_and_one_that_was_not_is_added_where_asked_for() {
+    let header = async |layer: RequestIdLayer, request| {
+        let response = layer.layer(service_fn(answer)).oneshot(request).await.unwrap();
+        let seen: &Seen = response.extensions().get().expect("the service was called");
+        seen.id();
+        seen.header.len()
+    };
+    for layer in [RequestIdLayer::internal(), RequestIdLayer::edge()] {
+        assert_eq!(header(layer.clone(), brings(["theirs"])).await, 1);
+        assert_eq!(header(layer.clone(), brings(["not valid", "nor alone"])).await, 1);
+        assert_eq!(header(layer.clone(), Request::new(())).await, 0);
+        assert_eq!(header(layer.on_request(true), Request::new(())).await, 1);
+    }
 }
