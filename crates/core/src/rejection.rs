@@ -3,6 +3,7 @@
 //! | kind | status | gRPC | means |
 //! |---|---|---|---|
 //! | `overloaded` | 503 | 14 | no room; the handler did not run |
+//! | `over-share` | 429 | 8 | no room for more of this tenant; the handler did not run |
 //! | `deadline` | 503 | 4 | the deadline passed, or could not be met, before the handler ran |
 //! | `deadline-exceeded` | 504 | 4 | the deadline passed while the handler ran |
 //! | `request-timeout` | 408 | 4 | the client did not send its request in time |
@@ -28,6 +29,8 @@ use crate::{
 pub enum Kind {
     /// No room; the handler did not run.
     Overloaded,
+    /// No room for more of this tenant, while others have less; the handler did not run.
+    OverShare,
     /// The deadline passed, or could not be met, before the handler ran.
     Deadline,
     /// The deadline passed while the handler ran.
@@ -45,6 +48,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Overloaded => "overloaded",
+            Self::OverShare => "over-share",
             Self::Deadline => "deadline",
             Self::DeadlineExceeded => "deadline-exceeded",
             Self::RequestTimeout => "request-timeout",
@@ -57,6 +61,7 @@ impl Kind {
     pub fn status(self) -> StatusCode {
         match self {
             Self::Overloaded | Self::Deadline => StatusCode::SERVICE_UNAVAILABLE,
+            Self::OverShare => StatusCode::TOO_MANY_REQUESTS,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -69,6 +74,9 @@ impl Kind {
         match self {
             Self::Overloaded => {
                 "The service has no room for this request. It was not processed; try again later."
+            }
+            Self::OverShare => {
+                "Too many requests at a time, while the service is full. It was not processed; try again later."
             }
             Self::Deadline => "The deadline could not be met. The request was not processed.",
             Self::DeadlineExceeded => "The deadline passed while the request was processed.",
@@ -83,7 +91,7 @@ impl Kind {
         match self {
             Self::Overloaded => 14,
             Self::Deadline | Self::DeadlineExceeded | Self::RequestTimeout => 4,
-            Self::ContentTooLarge => 8,
+            Self::OverShare | Self::ContentTooLarge => 8,
             Self::Panicked => 13,
         }
     }
@@ -102,6 +110,7 @@ impl fmt::Display for Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejection {
     kind: Kind,
+    reason: Option<&'static str>,
     retry_after_secs: Option<u32>,
     close: bool,
 }
@@ -147,7 +156,20 @@ where
 impl Rejection {
     /// A rejection of this kind. A request whose sending is the problem takes its connection along.
     pub fn new(kind: Kind) -> Self {
-        Self { kind, retry_after_secs: None, close: kind == Kind::RequestTimeout }
+        Self { kind, reason: None, retry_after_secs: None, close: kind == Kind::RequestTimeout }
+    }
+
+    /// Says what of the kind it was, in a word that stays the same: the problem's `reason`.
+    ///
+    /// # Panics
+    ///
+    /// If it is not made of lower-case letters and hyphens.
+    #[must_use]
+    pub fn because(mut self, reason: &'static str) -> Self {
+        let is_word = reason.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        assert!(is_word, "a reason is a word of lower-case letters and hyphens");
+        self.reason = Some(reason);
+        self
     }
 
     /// Asks the client to wait for this many seconds before it tries again.
@@ -167,6 +189,11 @@ impl Rejection {
     /// Why the request was refused.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// What of the kind it was, where that was said.
+    pub fn reason(&self) -> Option<&'static str> {
+        self.reason
     }
 
     /// The status it is refused with.
@@ -221,6 +248,9 @@ impl Rejection {
             status.as_u16(),
             self.kind.detail(),
         );
+        if let Some(reason) = self.reason {
+            let _ = write!(document, r#","reason":"{reason}""#);
+        }
         if let Some(id) = context.and_then(|context| context.request_id()?.to_str().ok()) {
             document.push_str(r#","request_id":""#);
             for character in id.chars() {

@@ -10,8 +10,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind::Overloaded,
+    Kind::OverShare,
     Kind::Deadline,
     Kind::DeadlineExceeded,
     Kind::RequestTimeout,
@@ -64,6 +65,10 @@ fn each_kind_is_this_problem_byte_for_byte() {
         (
             503,
             r#"{"type":"urn:problem-type:macadam:overloaded","title":"Service Unavailable","status":503,"detail":"The service has no room for this request. It was not processed; try again later.","request_id":"7"}"#,
+        ),
+        (
+            429,
+            r#"{"type":"urn:problem-type:macadam:over-share","title":"Too Many Requests","status":429,"detail":"Too many requests at a time, while the service is full. It was not processed; try again later.","request_id":"7"}"#,
         ),
         (
             503,
@@ -129,7 +134,7 @@ fn an_id_that_is_no_text_is_left_out() {
 
 #[test]
 fn a_grpc_request_gets_its_status_in_the_head_of_an_empty_200() {
-    for (kind, status) in KINDS.into_iter().zip(["14", "4", "4", "4", "8", "13"]) {
+    for (kind, status) in KINDS.into_iter().zip(["14", "8", "4", "4", "4", "8", "13"]) {
         let response = sent(Rejection::new(kind).retry_after_secs(1), &grpc(), None, None);
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "application/grpc");
@@ -146,6 +151,20 @@ fn a_details_text_needs_no_escaping_in_json_or_in_a_grpc_message() {
         let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'%');
         assert!(kind.detail().bytes().all(plain), "{kind}");
     }
+}
+
+#[test]
+fn a_reason_is_a_member_of_the_problem() {
+    let rejection = Rejection::new(Kind::Overloaded).because("queue-full");
+    let response = sent(rejection, &http1(), None, None);
+    assert_eq!(document(&response)["reason"], "queue-full");
+    assert_eq!(response.extensions().get::<Rejection>().and_then(Rejection::reason), Some("queue-full"));
+}
+
+#[test]
+#[should_panic(expected = "lower-case letters and hyphens")]
+fn a_reason_that_would_have_to_be_escaped_is_refused() {
+    let _ = Rejection::new(Kind::Overloaded).because("so \"full\"");
 }
 
 #[test]

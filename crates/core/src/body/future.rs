@@ -38,6 +38,11 @@ impl<F, G: Guard> GuardedFuture<F, G> {
     pub fn new(inner: F, wire: Wire, guard: G) -> Self {
         Self { inner, wire, hold: Hold::new(guard) }
     }
+
+    /// The guard, until the response has it.
+    pub fn guard_mut(self: Pin<&mut Self>) -> Option<&mut G> {
+        self.project().hold.guard_mut()
+    }
 }
 
 impl<F, B, E, G> Future for GuardedFuture<F, G>
