@@ -30,14 +30,15 @@ use crate::{
 ///
 /// No frame is lost when a future that polls it is dropped. Dropped itself, it lets the deadline run on.
 pub struct Body {
-    incoming: Incoming,
+    /// `None` once it was left unread.
+    incoming: Option<Incoming>,
     /// Until the body has ended.
     receipt: Option<Receipt>,
     failed: bool,
 }
 
 /// What is kept for a body whose end is still to come.
-struct Receipt {
+pub(crate) struct Receipt {
     conn: Arc<Conn>,
     context: RequestContext,
     number: u64,
@@ -59,11 +60,12 @@ impl Body {
         number: u64,
         is_http1: bool,
     ) -> Self {
+        let body = |incoming, receipt| Self { incoming: Some(incoming), receipt, failed: false };
         if incoming.is_end_stream() {
             if is_http1 {
                 conn.request_ended(END_OF_HEAD);
             }
-            return Self { incoming, receipt: None, failed: false };
+            return body(incoming, None);
         }
         conn.body_begins();
         let receipt = Receipt {
@@ -76,7 +78,7 @@ impl Body {
             idle_due: context.arrival(),
             alarm: None,
         };
-        Self { incoming, receipt: Some(receipt), failed: false }
+        body(incoming, Some(receipt))
     }
 
     /// Whether there is something to come.
@@ -97,7 +99,8 @@ impl HttpBody for Body {
         if this.failed {
             return Poll::Ready(None);
         }
-        let frame = match Pin::new(&mut this.incoming).poll_frame(cx) {
+        let Some(incoming) = &mut this.incoming else { return Poll::Ready(None) };
+        let frame = match Pin::new(&mut *incoming).poll_frame(cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 let Some(receipt) = &mut this.receipt else { return Poll::Pending };
@@ -115,7 +118,7 @@ impl HttpBody for Body {
             let ended = match &frame {
                 Some(Ok(frame)) => {
                     receipt.take_out(frame);
-                    frame.is_trailers() || this.incoming.is_end_stream()
+                    frame.is_trailers() || incoming.is_end_stream()
                 }
                 Some(Err(_)) => false,
                 None => true,
@@ -136,11 +139,23 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.failed || self.incoming.is_end_stream()
+        self.failed || self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.failed { SizeHint::with_exact(0) } else { self.incoming.size_hint() }
+        match &self.incoming {
+            Some(incoming) if !self.failed => incoming.size_hint(),
+            _ => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if let (Some(incoming), Some(receipt)) = (self.incoming.take(), self.receipt.take()) {
+            let conn = Arc::clone(&receipt.conn);
+            conn.unread.leave(receipt.number, incoming, receipt);
+        }
     }
 }
 
@@ -172,13 +187,13 @@ impl Receipt {
         }
     }
 
-    fn take_out(&mut self, frame: &Frame<Bytes>) {
+    pub(crate) fn take_out(&mut self, frame: &Frame<Bytes>) {
         if let (true, Some(tail), Some(data)) = (self.has_length, &mut self.tail, frame.data_ref()) {
             *tail = tail_after(*tail, data);
         }
     }
 
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         if let Some(tail) = self.tail {
             self.conn.request_ended(tail);
         }

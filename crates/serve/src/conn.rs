@@ -19,7 +19,7 @@ use std::{
 use atomic_waker::AtomicWaker;
 use tokio::time::Instant;
 
-use crate::{clocks::Clocks, house::House, order::Order, reason::CloseReason};
+use crate::{clocks::Clocks, house::House, order::Order, reason::CloseReason, unread::Unread};
 
 /// The shared state of one connection.
 pub(crate) struct Conn {
@@ -59,6 +59,8 @@ pub(crate) struct Conn {
     any_late: AtomicBool,
     /// Requests, by number, whose body did not come in time.
     late: Mutex<Vec<u64>>,
+    /// HTTP/1: what a handler left unread.
+    pub(crate) unread: Unread,
 }
 
 /// Where an HTTP/1 connection is.
@@ -109,6 +111,7 @@ impl Conn {
             leaving: AtomicBool::new(false),
             any_late: AtomicBool::new(false),
             late: Mutex::new(Vec::new()),
+            unread: Unread::default(),
         }
     }
 

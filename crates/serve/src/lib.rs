@@ -66,6 +66,10 @@
 //! body, the deadline of its request stands still ([`RequestContext`](macadam_core::RequestContext)). Nothing here
 //! times a client that does not read what it asked for.
 //!
+//! An HTTP/1 request whose body nobody has read, because it was refused, would cost its client the connection. Where no
+//! more than 64 KiB of known length are left, they are read and thrown away before the answer goes out, for 50 ms at most;
+//! unless the client asked (`Expect: 100-continue`) whether to send them at all.
+//!
 //! # Rejections
 //!
 //! | condition | status | headers | kind |
@@ -148,6 +152,7 @@ mod rooms;
 mod server;
 mod service;
 mod sniff;
+mod unread;
 
 pub use self::{
     body::Body,

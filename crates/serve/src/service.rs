@@ -9,7 +9,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION, response};
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONNECTION, EXPECT},
+    response,
+};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use macadam_core::{
@@ -19,7 +23,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::{body::Body, conn::Conn, order::Order};
+use crate::{body::Body, conn::Conn, order::Order, unread::Drain};
 
 /// The bounds of [`Server::serve`](crate::Server::serve), in one name.
 pub(crate) trait App:
@@ -76,10 +80,12 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for ConnService<S> {
 
         let context = RequestContext::new(Instant::now(), Some(conn.peer), wire.clone());
         let mut request = request.map(|incoming| Body::new(incoming, conn, &context, number, is_http1));
-        let awaited = request.body().is_awaited().then(|| Awaited {
-            conn: Arc::clone(conn),
-            context: context.clone(),
-            number,
+        let awaited = request.body().is_awaited().then(|| {
+            // Who asked whether to send it has not: reading on would say yes.
+            if is_http1 && !request.headers().contains_key(EXPECT) {
+                conn.unread.wait_for(number);
+            }
+            Awaited { conn: Arc::clone(conn), context: context.clone(), number }
         });
         request.extensions_mut().insert(context);
 
@@ -92,18 +98,19 @@ pin_project! {
     /// The service's answer, or a 408 where it failed because the request's body did not come.
     pub(crate) struct Answer<S>
     where
-        S: Service<Request<Body>>,
+        S: App,
     {
         #[pin]
-        state: State<S, S::Future>,
+        state: State<S, S::Future, ResponseBody<S::ResBody>>,
         awaited: Option<Awaited>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, F> {
+    enum State<S, F, B> {
         Running { #[pin] future: F },
+        Draining { #[pin] drain: Drain, response: Option<Response<B>> },
         Waiting { service: S, request: Option<Request<Body>> },
         Failed { error: Option<BoxError> },
     }
@@ -116,7 +123,7 @@ struct Awaited {
     number: u64,
 }
 
-impl<S: App> State<S, S::Future> {
+impl<S: App> State<S, S::Future, ResponseBody<S::ResBody>> {
     /// Calls the connection's own service where it is ready, which saves a clone a request.
     fn of(service: &mut S, request: Request<Body>) -> Self {
         match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
@@ -141,10 +148,16 @@ impl<S: App> Future for Answer<S> {
             let running = match this.state.as_mut().project() {
                 StateProj::Running { future } => {
                     let response = ready!(future.poll(cx)).map_err(Into::into)?;
-                    return Poll::Ready(Ok(match this.awaited {
-                        Some(awaited) => awaited.settle(response),
-                        None => response.map(ResponseBody::service),
-                    }));
+                    let Some(awaited) = this.awaited else {
+                        return Poll::Ready(Ok(response.map(ResponseBody::service)));
+                    };
+                    let response = awaited.settle(response);
+                    let Some(drain) = awaited.conn.unread.take() else { return Poll::Ready(Ok(response)) };
+                    State::Draining { drain, response: Some(response) }
+                }
+                StateProj::Draining { drain, response } => {
+                    ready!(drain.poll(cx));
+                    return Poll::Ready(Ok(response.take().expect("a future is not polled after its end")));
                 }
                 StateProj::Waiting { service, request } => {
                     ready!(service.poll_ready(cx)).map_err(Into::into)?;
@@ -157,6 +170,12 @@ impl<S: App> Future for Answer<S> {
             };
             this.state.set(running);
         }
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.conn.unread.forget();
     }
 }
 

@@ -93,3 +93,50 @@ async fn an_upload_under_way_is_finished_in_the_drain() {
     assert_eq!((reply.text(), reply.header("connection")), ("6 bytes, received", Some("close")));
     assert_eq!(town.served().await, Served::default());
 }
+
+fn unread(content_length: usize, more: &str) -> String {
+    format!("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {content_length}\r\n{more}\r\n")
+}
+
+#[tokio::test]
+async fn a_small_body_that_nobody_reads_is_read_for_nothing_and_the_connection_stays() {
+    let town = Town::open().await;
+    let mut client = town.client().await;
+    for size in [1, 8 * 1024, 64 * 1024] {
+        client.send([unread(size, "").as_bytes(), &vec![b'x'; size]].concat()).await;
+        let reply = soon(client.response()).await;
+        assert_eq!((reply.text(), reply.header("connection")), ("ok", None), "{size}");
+    }
+    // What comes behind it is the next request, and nothing of it was taken for the body's.
+    client.send([unread(3, "").as_bytes(), b"abc", b"GET / HTTP/1.1\r\nhost: test\r\n\r\n"].concat()).await;
+    assert_eq!(soon(client.response()).await.text(), "ok");
+    assert_eq!(soon(client.response()).await.text(), "ok");
+    assert_eq!(town.calls(), 5);
+}
+
+#[tokio::test]
+async fn a_large_body_that_nobody_reads_closes_the_connection() {
+    let town = Town::open().await;
+    let mut client = town.client().await;
+    client.send(unread(64 * 1024 + 1, "")).await;
+    assert_eq!(soon(client.response()).await.text(), "ok");
+    assert!(soon(client.closed()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_waited_for_no_longer_than_its_answer_can_wait() {
+    let town = Town::open().await;
+    let mut client = town.client().await;
+    client.send(unread(6, "") + "abc").await;
+    assert_eq!(soon(client.response()).await.text(), "ok");
+    assert!(soon(client.closed()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn nobody_is_asked_to_send_what_nobody_will_read() {
+    let town = Town::open().await;
+    let mut client = town.client().await;
+    client.send(unread(6, "expect: 100-continue\r\n")).await;
+    let reply = soon(client.response()).await;
+    assert_eq!((reply.status.as_u16(), reply.text()), (200, "ok"), "and no 100 before it");
+}
