@@ -14,7 +14,7 @@ use std::fmt::{self, Write};
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Response, StatusCode,
+    HeaderName, HeaderValue, Request, Response, StatusCode,
     header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
 
@@ -211,11 +211,42 @@ impl Rejection {
         context: Option<&RequestContext>,
         renderer: Option<&dyn Render>,
     ) -> Response<ResponseBody<B>> {
+        self.written_to(Response::new(Bytes::new()), wire, context, renderer)
+    }
+
+    /// As [`into_response`](Self::into_response), for a layer that still has the request: its body is dropped, and the
+    /// memory of its head becomes the response's, which leaves two allocations of nine. Who refuses by the thousand
+    /// should not have to ask for memory each time.
+    pub fn answer<R, B>(
+        self,
+        request: Request<R>,
+        renderer: Option<&dyn Render>,
+    ) -> Response<ResponseBody<B>> {
+        let context = RequestContext::get(&request).cloned();
+        let wire = context.as_ref().map_or_else(|| Wire::of(&request), |context| context.wire().clone());
+        let (mut head, body) = request.into_parts();
+        drop(body);
+        head.headers.clear();
+        head.extensions.clear();
+        let mut response = Response::new(Bytes::new());
+        *response.headers_mut() = head.headers;
+        *response.extensions_mut() = head.extensions;
+        self.written_to(response, &wire, context.as_ref(), renderer)
+    }
+
+    /// Writes into `blank`, unless a renderer has made a response of its own.
+    fn written_to<B>(
+        self,
+        blank: Response<Bytes>,
+        wire: &Wire,
+        context: Option<&RequestContext>,
+        renderer: Option<&dyn Render>,
+    ) -> Response<ResponseBody<B>> {
         let renderer = renderer.or_else(|| context?.renderer());
         let rendered = renderer.map(|renderer| renderer.render(&self, wire, context));
         let mut response = match wire.protocol() {
-            Protocol::Plain => self.plain(rendered, context),
-            Protocol::Grpc => self.grpc(rendered),
+            Protocol::Plain => self.plain(rendered, blank, context),
+            Protocol::Grpc => self.grpc(rendered, blank),
         };
         if self.close && wire.is_http1() {
             response.headers_mut().entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
@@ -224,63 +255,90 @@ impl Rejection {
         response.map(ResponseBody::document)
     }
 
-    fn plain(self, rendered: Option<Response<Bytes>>, context: Option<&RequestContext>) -> Response<Bytes> {
-        let mut response = rendered.unwrap_or_else(|| self.problem(context));
+    fn plain(
+        self,
+        rendered: Option<Response<Bytes>>,
+        blank: Response<Bytes>,
+        context: Option<&RequestContext>,
+    ) -> Response<Bytes> {
+        let mut response = rendered.unwrap_or_else(|| self.problem(blank, context));
         if response.status() == StatusCode::OK {
             *response.status_mut() = self.status();
         }
         if let Some(seconds) = self.retry_after_secs {
-            response.headers_mut().entry(RETRY_AFTER).or_insert_with(|| seconds.into());
+            response.headers_mut().entry(RETRY_AFTER).or_insert_with(|| whole_seconds(seconds));
         }
         response
     }
 
-    fn problem(self, context: Option<&RequestContext>) -> Response<Bytes> {
-        let status = self.status();
-        let mut document = String::with_capacity(256);
-        let title = status.canonical_reason().unwrap_or_default();
-        // Nothing here needs escaping but the id, which only a careless layer would have let through. The one control
-        // character that a header's text may have is the tab.
-        let _ = write!(
-            document,
-            r#"{{"type":"urn:problem-type:macadam:{}","title":"{title}","status":{},"detail":"{}""#,
-            self.kind,
-            status.as_u16(),
-            self.kind.detail(),
-        );
-        if let Some(reason) = self.reason {
-            let _ = write!(document, r#","reason":"{reason}""#);
-        }
-        if let Some(id) = context.and_then(|context| context.request_id()?.to_str().ok()) {
-            document.push_str(r#","request_id":""#);
-            for character in id.chars() {
-                match character {
-                    '"' | '\\' => document.extend(['\\', character]),
-                    '\t' => document.push_str("\\t"),
-                    _ => document.push(character),
-                }
-            }
-            document.push('"');
-        }
-        document.push('}');
-
-        let mut response = Response::new(Bytes::from(document));
+    fn problem(self, mut response: Response<Bytes>, context: Option<&RequestContext>) -> Response<Bytes> {
+        // One allocation, of the right size: a document is as long as what is written here, unless its id is escaped.
+        let mut document = String::with_capacity(self.write_problem(context, &mut Length(0)).0);
+        self.write_problem(context, &mut document);
+        *response.body_mut() = Bytes::from(document);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }
 
+    fn write_problem<'a, W: Write>(self, context: Option<&RequestContext>, document: &'a mut W) -> &'a mut W {
+        let status = self.status();
+        let mut write = |texts: &[&str]| {
+            for text in texts {
+                // Neither a string nor a length refuses.
+                let _ = document.write_str(text);
+            }
+        };
+        // Nothing here needs escaping but the id, which only a careless layer would have let through. The one control
+        // character that a header's text may have is the tab.
+        write(&[r#"{"type":"urn:problem-type:macadam:"#, self.kind.as_str()]);
+        write(&[r#"","title":""#, status.canonical_reason().unwrap_or_default()]);
+        write(&[r#"","status":"#, status.as_str(), r#","detail":""#, self.kind.detail(), r#"""#]);
+        if let Some(reason) = self.reason {
+            write(&[r#","reason":""#, reason, r#"""#]);
+        }
+        if let Some(id) = context.and_then(|context| context.request_id()?.to_str().ok()) {
+            write(&[r#","request_id":""#]);
+            for part in id.split_inclusive(['"', '\\', '\t']) {
+                match part.split_at(part.len() - 1) {
+                    (text, "\t") => write(&[text, "\\t"]),
+                    (text, special @ ("\"" | "\\")) => write(&[text, "\\", special]),
+                    _ => write(&[part]),
+                }
+            }
+            write(&[r#"""#]);
+        }
+        write(&["}"]);
+        document
+    }
+
     /// A trailers-only answer: the head of an empty response carries what would be the trailers.
-    fn grpc(self, rendered: Option<Response<Bytes>>) -> Response<Bytes> {
+    fn grpc(self, rendered: Option<Response<Bytes>>, mut response: Response<Bytes>) -> Response<Bytes> {
         if let Some(response) = rendered.filter(|response| response.headers().contains_key(GRPC_STATUS)) {
             return response;
         }
-        let mut response = Response::new(Bytes::new());
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(GRPC_STATUS, u16::from(self.kind.grpc_status()).into());
         headers.insert("grpc-message", HeaderValue::from_static(self.kind.detail()));
         response
     }
+}
+
+/// Counts what would be written.
+struct Length(usize);
+
+impl Write for Length {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
+}
+
+/// The few that are usual cost no allocation.
+fn whole_seconds(seconds: u32) -> HeaderValue {
+    const USUAL: [&str; 10] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"];
+    let usual = usize::try_from(seconds).ok().and_then(|seconds| USUAL.get(seconds.checked_sub(1)?));
+    usual.map_or_else(|| seconds.into(), |text| HeaderValue::from_static(text))
 }
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
