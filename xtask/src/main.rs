@@ -6,6 +6,7 @@ mod defaults;
 mod line;
 mod stopwatch;
 mod tidy;
+mod tournament;
 mod workspace;
 
 use std::env;
@@ -34,6 +35,8 @@ enum Chore {
     Tidy,
     /// Write docs/defaults.md from the table of settings
     Defaults(defaults::Args),
+    /// Run the tournament of load shedders, and write docs/load-shed from it
+    Tournament(tournament::Args),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Chore::Ci(args) => ci::run(&args),
         Chore::Tidy => tidy::run(),
         Chore::Defaults(args) => defaults::run(&args),
+        Chore::Tournament(args) => tournament::run(&args),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,6 @@
 //! What a layer cannot be made with.
 
-use std::{error::Error, fmt, ops::RangeInclusive};
+use std::{error::Error, fmt, ops::RangeInclusive, time::Duration};
 
 use crate::gate::MAX_LIMIT;
 
@@ -11,7 +11,9 @@ pub struct ConfigError(Mistake);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Mistake {
     Limit(u32),
+    Start(u32, u32),
     RetryAfter(RangeInclusive<u32>),
+    TargetLag(Duration),
 }
 
 impl ConfigError {
@@ -20,9 +22,26 @@ impl ConfigError {
         if (1..=MAX_LIMIT).contains(&limit) { Ok(limit) } else { Err(Self(Mistake::Limit(limit))) }
     }
 
+    /// The limit to start from and the highest there may be, if the one is within the other.
+    pub(crate) fn check_start(start: u32, ceiling: u32) -> Result<(f64, f64), Self> {
+        let ceiling = Self::check_limit(ceiling)?;
+        let sensible = (1..=ceiling).contains(&start);
+        if sensible {
+            Ok((f64::from(start), f64::from(ceiling)))
+        } else {
+            Err(Self(Mistake::Start(start, ceiling)))
+        }
+    }
+
     /// The range, if there is a number in it.
     pub(crate) fn check_retry_after(seconds: RangeInclusive<u32>) -> Result<RangeInclusive<u32>, Self> {
         if seconds.is_empty() { Err(Self(Mistake::RetryAfter(seconds))) } else { Ok(seconds) }
+    }
+
+    /// The target, if a beat can tell it from nothing and an overload from a hang.
+    pub(crate) fn check_target_lag(target: Duration) -> Result<Duration, Self> {
+        let sensible = !target.is_zero() && target <= Duration::from_secs(1);
+        if sensible { Ok(target) } else { Err(Self(Mistake::TargetLag(target))) }
     }
 }
 
@@ -34,12 +53,22 @@ impl fmt::Display for ConfigError {
                 "the limit of requests in flight is {limit}, and has to be from 1 to {MAX_LIMIT}; \
                  to limit nothing, set the mode to `Off`"
             ),
+            Mistake::Start(start, ceiling) => write!(
+                f,
+                "the limit starts at {start}, and has to start from 1 to its ceiling, which is {ceiling}; \
+                 start lower, or raise the ceiling"
+            ),
             Mistake::RetryAfter(seconds) => write!(
                 f,
                 "the range of `Retry-After` is from {} to {} seconds, and no number lies in it; \
                  give the smaller one first",
                 seconds.start(),
                 seconds.end()
+            ),
+            Mistake::TargetLag(target) => write!(
+                f,
+                "the target of the executor's lag is {target:?}, and has to be more than nothing and at most 1s; \
+                 5ms is a good one"
             ),
         }
     }

@@ -16,7 +16,9 @@ use tower_service::Service;
 use crate::{
     permit::{Permit, Ticket},
     policy::Policy,
-    refusal::{Head, Reason, Refusal},
+    reason::Reason,
+    refusal::Refusal,
+    upload::Upload,
     waiting::{Verdict, Waiting},
 };
 
@@ -45,10 +47,10 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        Admitted { #[pin] future: GuardedFuture<S::Future, Permit> },
+        Admitted { #[pin] future: GuardedFuture<S::Future, Permit>, #[pin] upload: Option<Upload> },
         // Boxed, since it carries a request, a service and a timer: what is admitted at once should not be as large.
         Waiting { waiting: Pin<Box<Waiting<S, B>>> },
-        Refused { refusal: Option<Refusal> },
+        Refused { refusal: Option<Refusal<B>> },
     }
 }
 
@@ -64,8 +66,9 @@ where
             }
             None => Wire::of(&request),
         };
+        let upload = Upload::of(&request);
         let future = GuardedFuture::new(service.call(request), wire, permit);
-        Self { state: State::Admitted { future } }
+        Self { state: State::Admitted { future, upload } }
     }
 
     pub(crate) fn waiting(readied: S, request: Request<B>, ticket: Ticket, policy: Arc<Policy>) -> Self {
@@ -73,8 +76,8 @@ where
         Self { state: State::Waiting { waiting } }
     }
 
-    pub(crate) fn refused(request: &Request<B>, policy: Arc<Policy>) -> Self {
-        let refusal = Refusal::new(Reason::QueueFull, Head::of(request), policy);
+    pub(crate) fn refused(reason: Reason, request: Request<B>, policy: Arc<Policy>) -> Self {
+        let refusal = Refusal::new(reason, request, policy);
         Self { state: State::Refused { refusal: Some(refusal) } }
     }
 }
@@ -90,9 +93,17 @@ where
         loop {
             let mut state = self.as_mut().project().state;
             let verdict = match state.as_mut().project() {
-                StateProj::Admitted { future } => {
-                    let response = ready!(future.poll(cx))?;
-                    return Poll::Ready(Ok(response.map(ResponseBody::service)));
+                StateProj::Admitted { mut future, mut upload } => {
+                    if let Poll::Ready(response) = future.as_mut().poll(cx) {
+                        return Poll::Ready(Ok(response?.map(ResponseBody::service)));
+                    }
+                    if let Some(waiting) = upload.as_mut().as_pin_mut() {
+                        if waiting.poll(cx).is_ready() {
+                            upload.set(None);
+                            future.guard_mut().map(Permit::stream);
+                        }
+                    }
+                    return Poll::Pending;
                 }
                 StateProj::Waiting { waiting } => ready!(waiting.as_mut().poll(cx)),
                 StateProj::Refused { refusal } => {

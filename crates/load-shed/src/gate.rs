@@ -9,6 +9,8 @@
 //! | hand over | | +1 | −1 | in flight < limit, somebody waits |
 //! | release | | −1 | | |
 //! | give up | | | −1 | |
+//! | refuse who waited for too long | | | −1 | in flight < limit, somebody waits |
+//! | displace who matters less | | | ±0 | the queue is full |
 //! | set the limit | = | | | |
 //!
 //! So there is one order of events, and the questions that a gate of several atomics has to argue about have short
@@ -18,18 +20,22 @@
 //! fails if a slot has become free meanwhile. Whoever makes the gate owe, hands over until it no longer does. *Can
 //! a newcomer overtake?* Not while anybody waits.
 //!
-//! The lock is taken to enqueue, to give up and to hand over; `waiting` changes under it alone, and so is always
+//! The lock is taken to enqueue, to displace, to give up and to hand over; `waiting` changes under it alone, and so is always
 //! the length of the queue to who holds it.
 
 use std::task::{Poll, Waker};
 
+use tokio::time::{Duration, Instant};
+
 use crate::{
-    queue::Queue,
+    budget::Budget,
+    queue::{Claim, Fate, Order, Queue},
+    reason::Reason,
     sync::{
         Mutex,
         atomic::{
-            AtomicU64,
-            Ordering::{AcqRel, Acquire},
+            AtomicU32, AtomicU64,
+            Ordering::{AcqRel, Acquire, Relaxed},
         },
         lock,
     },
@@ -40,7 +46,15 @@ pub(crate) const MAX_LIMIT: u32 = 1_000_000;
 
 pub(crate) struct Gate {
     word: AtomicU64,
+    ends: [AtomicU64; 2],
+    /// The most that may wait, whatever who asks was told.
+    places: AtomicU32,
     queue: Mutex<Queue>,
+    /// Responses without an end, which hold no slot.
+    pub(crate) streams: Budget,
+    max_streams: AtomicU32,
+    /// Requests that passed without a slot.
+    pub(crate) exempt: Budget,
 }
 
 /// What the gate said.
@@ -51,7 +65,7 @@ pub(crate) enum Entry {
     /// The caller is in the queue under this key, and owes a [`Gate::poll`] to its end or a [`Gate::leave`].
     Waiting(usize),
     /// There is neither a slot nor a place in the queue.
-    Full,
+    Refused(Reason),
 }
 
 /// What a gate that only rehearses would have said.
@@ -65,14 +79,42 @@ pub(crate) enum Rehearsal {
     Refused,
 }
 
+/// What the end of a request says of the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It was of use to somebody.
+    Good,
+    /// Too much was running: it was refused or timed out further down, or given up by its client.
+    Bad,
+    /// Nothing.
+    Unknown,
+}
+
 impl Gate {
     pub(crate) fn new(limit: u32) -> Self {
         let word = Word(0).with_limit(limit);
-        Self { word: AtomicU64::new(word.0), queue: Mutex::new(Queue::default()) }
+        Self {
+            word: AtomicU64::new(word.0),
+            ends: [AtomicU64::new(0), AtomicU64::new(0)],
+            places: AtomicU32::new(u32::from(u16::MAX)),
+            queue: Mutex::new(Queue::new()),
+            streams: Budget::default(),
+            max_streams: AtomicU32::new(u32::MAX),
+            exempt: Budget::default(),
+        }
+    }
+
+    /// How many responses without an end may go on at the same time.
+    pub(crate) fn max_streams(&self) -> u32 {
+        self.max_streams.load(Relaxed)
+    }
+
+    pub(crate) fn set_max_streams(&self, most: u32) {
+        self.max_streams.store(most, Relaxed);
     }
 
     /// Asks for a slot, or for a place in a queue of at most `capacity`.
-    pub(crate) fn enter(&self, capacity: u16) -> Entry {
+    pub(crate) fn enter(&self, claim: Claim, capacity: u16) -> Entry {
         let mut seen = self.look();
         loop {
             if seen.owes() {
@@ -81,15 +123,19 @@ impl Gate {
                 seen = self.look();
             } else if seen.has_room() {
                 match self.swap(seen, seen.admit()) {
-                    Ok(()) => return Entry::Admitted,
+                    Ok(()) => {
+                        if let Some(tenant) = claim.tenant {
+                            lock(&self.queue).hold(tenant);
+                        }
+                        return Entry::Admitted;
+                    }
                     Err(now) => seen = now,
                 }
-            } else if seen.waiting() >= capacity {
-                return Entry::Full;
-            } else if let Some(key) = self.enqueue(capacity) {
-                return Entry::Waiting(key);
             } else {
-                seen = self.look();
+                match self.enqueue(claim, capacity) {
+                    Entry::Admitted => seen = self.look(),
+                    settled => return settled,
+                }
             }
         }
     }
@@ -112,30 +158,41 @@ impl Gate {
         }
     }
 
-    /// Whether the waiter has been handed a slot; if so its key is gone, and it owes a [`release`](Self::release).
-    pub(crate) fn poll(&self, key: usize, waker: &Waker) -> Poll<()> {
-        let polled = lock(&self.queue).poll(key, waker);
+    /// Whether the waiter has been handed a slot, and so owes a [`release`](Self::release), or been refused; in both
+    /// cases its key is gone.
+    pub(crate) fn poll(&self, key: usize, waker: &Waker) -> Poll<Result<(), Reason>> {
         // A waker that was replaced may free its task, and with it a permit of this gate: not under the lock.
-        if polled.is_some() { Poll::Pending } else { Poll::Ready(()) }
+        let (fate, _replaced) = lock(&self.queue).poll(key, waker);
+        match fate {
+            Fate::Waits => Poll::Pending,
+            Fate::Granted => Poll::Ready(Ok(())),
+            Fate::Refused(reason) => Poll::Ready(Err(reason)),
+        }
     }
 
     /// Takes a waiter out of the queue; a slot that it had been handed already goes to the next one.
-    pub(crate) fn leave(&self, key: usize) {
+    pub(crate) fn leave(&self, key: usize, claim: Claim) {
         let left = {
             let mut queue = lock(&self.queue);
             let left = queue.remove(key);
-            if !left.granted {
+            if left.fate == Fate::Waits {
                 self.word.fetch_sub(Word::ONE_WAITING, AcqRel);
             }
             left
         };
-        if left.granted {
-            self.release();
+        if left.fate == Fate::Granted {
+            self.release(claim.tenant, Use::Unknown);
         }
     }
 
     /// Gives a slot back.
-    pub(crate) fn release(&self) {
+    pub(crate) fn release(&self, tenant: Option<u64>, use_: Use) {
+        if use_ != Use::Unknown {
+            self.ends[use_ as usize].fetch_add(1, Relaxed);
+        }
+        if let Some(tenant) = tenant {
+            lock(&self.queue).let_go(tenant);
+        }
         self.word.fetch_sub(Word::ONE_IN_FLIGHT, AcqRel);
         self.hand_over();
     }
@@ -149,21 +206,73 @@ impl Gate {
         self.hand_over();
     }
 
+    /// Goes by other rules of the queue from now on, and refuses who has waited for too long by them.
+    pub(crate) fn set_queue(&self, places: u16, order: Order) {
+        self.places.store(places.into(), Relaxed);
+        lock(&self.queue).order = order;
+        while let Some(waker) = self.refuse_late() {
+            waker.wake();
+        }
+    }
+
     pub(crate) fn look(&self) -> Word {
         Word(self.word.load(Acquire))
     }
 
-    /// Puts the caller into the queue, unless room was made for it while it got the lock.
-    fn enqueue(&self, capacity: u16) -> Option<usize> {
+    /// How many requests have ended so, since the gate was made.
+    pub(crate) fn ended(&self, use_: Use) -> u64 {
+        self.ends.get(use_ as usize).map_or(0, |ends| ends.load(Relaxed))
+    }
+
+    /// For how long the one that waits longest has waited.
+    pub(crate) fn oldest(&self, now: Instant) -> Duration {
+        if self.look().waiting() == 0 { Duration::ZERO } else { lock(&self.queue).oldest(now) }
+    }
+
+    /// Takes somebody off the queue who has waited for too long.
+    fn refuse_late(&self) -> Option<Waker> {
+        let now = Instant::now();
+        let mut queue = lock(&self.queue);
+        loop {
+            let late = queue.too_late(now)?;
+            self.word.fetch_sub(Word::ONE_WAITING, AcqRel);
+            // One that was never polled has no waker, and will find out by itself.
+            if let Some(waker) = queue.take(late) {
+                return Some(waker);
+            }
+        }
+    }
+
+    /// Puts the caller into the queue. [`Entry::Admitted`] is that room was made for it while it got the lock.
+    fn enqueue(&self, claim: Claim, capacity: u16) -> Entry {
         let mut queue = lock(&self.queue);
         let mut seen = self.look();
-        while !seen.has_room() && seen.waiting() < capacity {
+        let is_modest = queue.is_modest(claim, queue.most());
+        let capacity = if is_modest { capacity } else { capacity.min(self.places.load(Relaxed) as u16) };
+        while !seen.has_room() {
+            if seen.waiting() >= capacity {
+                // In a queue of no places there is nobody to displace, and nobody must come to be there.
+                if capacity == 0 {
+                    return Entry::Refused(Reason::QueueFull);
+                }
+                let displaced = match queue.displace(claim) {
+                    Ok(displaced) => displaced,
+                    Err(reason) => return Entry::Refused(reason),
+                };
+                // One leaves and one comes: as many wait as before.
+                let key = queue.push(claim, Instant::now());
+                drop(queue);
+                if let Some(waker) = displaced {
+                    waker.wake();
+                }
+                return Entry::Waiting(key);
+            }
             match self.swap(seen, seen.enqueue()) {
-                Ok(()) => return Some(queue.push_back()),
+                Ok(()) => return Entry::Waiting(queue.push(claim, Instant::now())),
                 Err(now) => seen = now,
             }
         }
-        None
+        Entry::Admitted
     }
 
     /// Hands slots to waiters until the gate owes none, and wakes each waiter when the lock is free again.
@@ -175,12 +284,17 @@ impl Gate {
         }
     }
 
+    /// Takes the next one off the queue, to run or, after too long a wait, to be refused.
     fn grant(&self) -> Option<Waker> {
         let mut queue = lock(&self.queue);
         let mut seen = self.look();
+        // The clock is read once: only who waits costs it, and a wait is longer than the loop.
+        let now = Instant::now();
         while seen.owes() {
-            match self.swap(seen, seen.hand_over()) {
-                Ok(()) => return queue.grant_front(),
+            let next = queue.next(now)?;
+            let new = if next.is_too_late { seen.leave() } else { seen.hand_over() };
+            match self.swap(seen, new) {
+                Ok(()) => return queue.take(next),
                 Err(now) => seen = now,
             }
         }
@@ -235,6 +349,10 @@ impl Word {
 
     fn hand_over(self) -> Self {
         Self(self.0 + Self::ONE_IN_FLIGHT - Self::ONE_WAITING)
+    }
+
+    fn leave(self) -> Self {
+        Self(self.0 - Self::ONE_WAITING)
     }
 
     fn with_limit(self, limit: u32) -> Self {

@@ -1,26 +1,36 @@
 //! What is seen of the gate from outside.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use macadam_core::{Gauges, Reading};
 
 use crate::{
+    door,
     error::ConfigError,
-    gate::Gate,
+    gate::{Gate, Use},
+    mode::{Mode, Switch},
     policy::Policy,
-    refusal::{Reason, Tally},
+    pulse::Pulse,
+    reason::Reason,
+    refusal::Tally,
 };
 
-/// Watches the gate of a layer, and moves its limit. Cheap to clone.
+/// Watches the gate of a layer, moves its limit and switches its mode. Cheap to clone.
 ///
 /// As [`Gauges`] it reads:
 ///
 /// | name | labels | |
 /// |---|---|---|
-/// | `macadam_load_shed_in_flight` | | requests that hold a slot |
-/// | `macadam_load_shed_limit` | | how many may |
+/// | `macadam_load_shed_in_flight` | `phase`: `slot`, `stream`, `exempt` | requests that hold a slot, go on without end, or passed without either |
+/// | `macadam_load_shed_limit` | | how many may hold a slot |
 /// | `macadam_load_shed_queued` | | requests that wait for one |
-/// | `macadam_load_shed_refused_total` | `reason`: `queue-full`, `queue-wait`, `deadline` | requests refused; in a dry run, those that would have been |
+/// | `macadam_load_shed_ended_total` | `use`: `good`, `bad` | requests that were of use, and those refused or timed out further down, or given up |
+/// | `macadam_load_shed_refused_total` | `reason` | requests refused; in a dry run, those that would have been |
+/// | `macadam_load_shed_lag_seconds` | | how late the executor last was |
+/// | `macadam_load_shed_overloaded` | `signal`: `lag`, `queue` | 1 while requests are refused for it |
+/// | `macadam_load_shed_threshold` | | the level, 128 to a class, from which on requests are refused at the door; 512 refuses none |
+///
+/// Where the limit is fixed the last three are not there.
 ///
 /// Admissions are not counted: that would be one more write, on a line that all workers share, for a number that
 /// whoever counts requests has already, namely all of them but those shed.
@@ -28,11 +38,19 @@ use crate::{
 pub struct LoadShedHandle {
     gate: Arc<Gate>,
     tally: Arc<Tally>,
+    mode: Arc<Switch>,
+    pulse: Option<Arc<Pulse>>,
 }
 
 impl LoadShedHandle {
     pub(crate) fn new(policy: &Policy) -> Self {
-        Self { gate: Arc::clone(&policy.gate), tally: Arc::clone(&policy.tally) }
+        let Policy { gate, tally, mode, pulse, .. } = policy;
+        Self {
+            gate: Arc::clone(gate),
+            tally: Arc::clone(tally),
+            mode: Arc::clone(mode),
+            pulse: pulse.clone(),
+        }
     }
 
     /// How many requests may be in flight.
@@ -43,7 +61,8 @@ impl LoadShedHandle {
     /// Moves the limit. It binds at once.
     ///
     /// A higher one admits from the queue before this returns. Under a lower one nobody is admitted until enough of
-    /// those in flight are over; none of them is cut short.
+    /// those in flight are over; none of them is cut short. Where a law moves the limit, it stays until the law has
+    /// another in mind.
     ///
     /// # Errors
     ///
@@ -53,32 +72,69 @@ impl LoadShedHandle {
         Ok(())
     }
 
+    /// Whether the gate refuses.
+    pub fn mode(&self) -> Mode {
+        self.mode.get()
+    }
+
+    /// Switches the mode, for requests from now on. Who waits already, waits on.
+    pub fn set_mode(&self, mode: Mode) {
+        self.mode.set(mode);
+    }
+
     /// How many requests hold a slot.
     pub fn in_flight(&self) -> u32 {
         self.gate.look().in_flight()
+    }
+
+    /// How many responses without an end go on.
+    pub fn streams(&self) -> u32 {
+        self.gate.streams.taken()
     }
 
     /// How many requests wait for a slot.
     pub fn queued(&self) -> u32 {
         self.gate.look().waiting().into()
     }
+
+    /// How late the executor last was, where the limit is not fixed.
+    pub fn lag(&self) -> Option<Duration> {
+        self.pulse.as_ref().map(|pulse| pulse.lag.last())
+    }
+
+    /// Whether requests are refused because the executor is late.
+    pub fn is_late(&self) -> bool {
+        self.pulse.as_ref().is_some_and(|pulse| pulse.lag.is_overloaded())
+    }
 }
 
 impl Gauges for LoadShedHandle {
     fn read(&self, out: &mut dyn FnMut(Reading<'_>)) {
+        let mut gauge = |name, labels: &[(&'static str, &str)], value| out(Reading { name, labels, value });
         let now = self.gate.look();
-        for (name, value) in [
-            ("macadam_load_shed_in_flight", now.in_flight()),
-            ("macadam_load_shed_limit", now.limit()),
-            ("macadam_load_shed_queued", now.waiting().into()),
-        ] {
-            out(Reading { name, labels: &[], value: value.into() });
+        let phases = [
+            ("slot", now.in_flight()),
+            ("stream", self.gate.streams.taken()),
+            ("exempt", self.gate.exempt.taken()),
+        ];
+        for (phase, requests) in phases {
+            gauge("macadam_load_shed_in_flight", &[("phase", phase)], requests.into());
+        }
+        gauge("macadam_load_shed_limit", &[], now.limit().into());
+        gauge("macadam_load_shed_queued", &[], now.waiting().into());
+        for (use_, name) in [(Use::Good, "good"), (Use::Bad, "bad")] {
+            gauge("macadam_load_shed_ended_total", &[("use", name)], self.gate.ended(use_) as f64);
         }
         for reason in Reason::ALL {
-            let labels = &[("reason", reason.as_str())];
-            let value = self.tally.get(reason) as f64;
-            out(Reading { name: "macadam_load_shed_refused_total", labels, value });
+            let refused = self.tally.get(reason) as f64;
+            gauge("macadam_load_shed_refused_total", &[("reason", reason.as_str())], refused);
         }
+        let Some(pulse) = &self.pulse else { return };
+        gauge("macadam_load_shed_lag_seconds", &[], pulse.lag.last().as_secs_f64());
+        for (signal, is_on) in [("lag", pulse.lag.is_overloaded()), ("queue", pulse.queue_is_overloaded())] {
+            gauge("macadam_load_shed_overloaded", &[("signal", signal)], if is_on { 1.0 } else { 0.0 });
+        }
+        gauge("macadam_load_shed_threshold", &[], pulse.door.threshold().min(door::OPEN).into());
     }
 }
 
@@ -86,6 +142,7 @@ impl fmt::Debug for LoadShedHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let now = self.gate.look();
         f.debug_struct("LoadShedHandle")
+            .field("mode", &self.mode())
             .field("in_flight", &now.in_flight())
             .field("limit", &now.limit())
             .field("queued", &now.waiting())

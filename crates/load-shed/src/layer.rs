@@ -1,9 +1,9 @@
 //! The layer: one gate, whatever it is put around.
 
-use std::{fmt, ops::RangeInclusive, sync::Arc};
+use std::{fmt, hash::Hash, ops::RangeInclusive, sync::Arc};
 
 use http::request;
-use macadam_core::Render;
+use macadam_core::{Criticality, Render};
 use tokio::time::Duration;
 use tower_layer::Layer;
 
@@ -11,7 +11,12 @@ use crate::{
     error::ConfigError,
     gate::Gate,
     handle::LoadShedHandle,
-    policy::{Mode, Policy},
+    judge::{Judge, tell},
+    limit::{Controller, Knee, Rules, Tuner},
+    mode::{Mode, Switch},
+    policy::Policy,
+    pressure::Pressure,
+    pulse::Pulse,
     refusal::Tally,
     service::LoadShed,
 };
@@ -26,7 +31,47 @@ pub struct LoadShedLayer {
 }
 
 impl LoadShedLayer {
-    /// Admits at most `limit` requests at a time, each from its call until the last frame of its response.
+    /// Finds the limit by itself, and sheds for handlers that burn CPU. Nothing to tune.
+    ///
+    /// The [law](crate::limit::Knee) that moves the limit looks for the least concurrency that gives the most
+    /// throughput, from 1 to 1,024.
+    pub fn adaptive() -> Self {
+        Self::adaptive_up_to(DEFAULT_MAX_IN_FLIGHT).expect("the default is valid")
+    }
+
+    /// As [`adaptive`](Self::adaptive), with another most that the limit will ever be than 1,024: for a process that
+    /// could not hold as many requests at a time, or could well hold more.
+    ///
+    /// # Errors
+    ///
+    /// If `most` is 0 or more than 1,000,000.
+    pub fn adaptive_up_to(most: u32) -> Result<Self, ConfigError> {
+        let start = INITIAL_LIMIT.min(most);
+        Ok(Self::with_start(Knee::new(start, most)?, start))
+    }
+
+    /// Lets `law` move the limit. The queue and the executor's lag are seen to as they are by
+    /// [`adaptive`](Self::adaptive).
+    pub fn with(law: impl Controller) -> Self {
+        Self::with_start(law, INITIAL_LIMIT)
+    }
+
+    fn with_start(law: impl Controller, start: u32) -> Self {
+        let most = Rules {
+            limit: start,
+            queue: DEFAULT_QUEUE as u16,
+            newest_first: false,
+            max_wait: DEFAULT_MAX_WAIT,
+        };
+        let mut layer = Self::at(start, DEFAULT_QUEUE as u16);
+        let policy = layer.policy_mut();
+        let (gate, tally) = (Arc::clone(&policy.gate), Arc::clone(&policy.tally));
+        policy.pulse = Some(Arc::new(Pulse::new(gate, tally, Tuner::new(law, most), DEFAULT_TARGET_LAG)));
+        layer
+    }
+
+    /// Admits at most `limit` requests at a time, each from its call until the last frame of its response, and moves
+    /// nothing by itself.
     ///
     /// The limit is a number and not a `NonZeroU32`: it comes from a configuration more often than from a literal,
     /// where a 0 has to be answered with a sentence either way, and so does one that is too large.
@@ -36,27 +81,73 @@ impl LoadShedLayer {
     /// If `limit` is 0 or more than 1,000,000.
     pub fn new(limit: u32) -> Result<Self, ConfigError> {
         let limit = ConfigError::check_limit(limit)?;
+        Ok(Self::at(limit, limit.min(DEFAULT_QUEUE) as u16))
+    }
+
+    fn at(limit: u32, queue: u16) -> Self {
         let policy = Policy {
             gate: Arc::new(Gate::new(limit)),
             tally: Arc::new(Tally::new()),
-            mode: Mode::Enforce,
-            queue: limit.min(DEFAULT_QUEUE) as u16,
+            mode: Arc::new(Switch::new(Mode::Enforce)),
+            pulse: None,
+            judge: Judge::default(),
+            queue,
             max_wait: DEFAULT_MAX_WAIT,
-            retry_after: DEFAULT_RETRY_AFTER,
-            exempt: None,
+            retry_after: None,
             renderer: None,
         };
-        Ok(Self { policy: Arc::new(policy) })
+        policy.gate.set_max_streams(DEFAULT_MAX_STREAMS);
+        Self { policy: Arc::new(policy) }
+    }
+
+    /// How late the executor may be before requests are refused for it: at the least over a tenth of a second, on top
+    /// of the few milliseconds that a timer takes anyway. 5 ms unless set; of no effect where the limit is fixed.
+    ///
+    /// It is the gate's, and so every clone's.
+    ///
+    /// # Errors
+    ///
+    /// If it is zero, or longer than a second.
+    pub fn target_lag(self, target: Duration) -> Result<Self, ConfigError> {
+        let target = ConfigError::check_target_lag(target)?;
+        if let Some(pulse) = &self.policy.pulse {
+            pulse.lag.set_target(target);
+        }
+        Ok(self)
+    }
+
+    /// How many responses without an end may go on at the same time, beside the requests in flight. 4,096 unless set.
+    /// What finds no room there keeps its slot.
+    ///
+    /// It is the gate's, and so every clone's.
+    #[must_use]
+    pub fn max_streams(self, most: u32) -> Self {
+        self.policy.gate.set_max_streams(most);
+        self
+    }
+
+    /// Refuses what matters less, the higher `pressure` is: see [`Pressure`]. It may be called more than once. Of no
+    /// effect where the limit is fixed.
+    ///
+    /// It is the gate's, and so every clone's.
+    #[must_use]
+    pub fn pressure(self, pressure: impl Pressure) -> Self {
+        if let Some(pulse) = &self.policy.pulse {
+            pulse.watch(Arc::new(pressure));
+        }
+        self
     }
 
     /// How many requests may wait for a slot; 0 refuses at once what cannot run at once.
     ///
-    /// As many as the limit, and 512 at most, unless set. A queue as long as the limit turns over in about one
-    /// service time, which is the burst that it is there for. What is longer only makes everybody late.
+    /// Where the limit is fixed, as many as the limit and 512 at most, unless set. A queue as long as the limit turns
+    /// over in about one service time, which is the burst that it is there for. What is longer only makes everybody
+    /// late. Where the limit moves this is the most, 512 unless set, and the queue is as long as what is served in
+    /// [`max_wait`](Self::max_wait).
     #[must_use]
     pub fn queue(mut self, capacity: u16) -> Self {
         self.policy_mut().queue = capacity;
-        self
+        self.tuned()
     }
 
     /// How long a request waits at most, from its call to its admission; less if its deadline is earlier.
@@ -66,34 +157,68 @@ impl LoadShedLayer {
     #[must_use]
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
         self.policy_mut().max_wait = max_wait;
-        self
+        self.tuned()
     }
 
     /// The `Retry-After` of a refusal for want of room: whole seconds, each time another of this range, so that
-    /// those refused together do not come back together. From 1 to 3 unless set.
+    /// those refused together do not come back together.
+    ///
+    /// Unless set from 1 to 3; where the limit moves, to as many as it would take to serve everybody who came, at most
+    /// 30.
     ///
     /// # Errors
     ///
     /// If the range is empty.
     pub fn retry_after(mut self, seconds: RangeInclusive<u32>) -> Result<Self, ConfigError> {
-        self.policy_mut().retry_after = ConfigError::check_retry_after(seconds)?;
+        self.policy_mut().retry_after = Some(ConfigError::check_retry_after(seconds)?);
         Ok(self)
     }
 
-    /// Passes on what `predicate` says yes to: it takes no slot, is never refused and counts nowhere.
+    /// Tells how much a request matters, where an outer layer has not said so in its
+    /// [context](macadam_core::RequestContext::criticality) already. What matters more goes first, and takes the
+    /// places of what matters less.
+    ///
+    /// Whatever a client can put into a head by itself is its own opinion: look at what a proxy that you trust has
+    /// put there, or at the path.
+    #[must_use]
+    pub fn criticality(
+        mut self,
+        rate: impl Fn(&request::Parts) -> Criticality + Send + Sync + 'static,
+    ) -> Self {
+        self.policy_mut().judge.criticality = Some(Arc::new(rate));
+        self
+    }
+
+    /// Tells whose request it is. While the limit binds, a freed slot goes to who has the fewest, and who has most is
+    /// refused first, with 429; while it does not, everybody takes what there is. `None` is nobody's, and shares with
+    /// all that are nobody's.
+    #[must_use]
+    pub fn tenant<T: Hash>(
+        mut self,
+        tenant: impl Fn(&request::Parts) -> Option<T> + Send + Sync + 'static,
+    ) -> Self {
+        self.policy_mut().judge.tenant = Some(tell(tenant));
+        self
+    }
+
+    /// Passes on what `predicate` says yes to: it takes no slot, and is not refused. At most 64 pass like that at the
+    /// same time; more of them take slots like everybody else.
     ///
     /// Meant for probes: a process that sheds is alive, and one that is restarted for being busy makes the others
     /// busier. Whatever a client can put into a head by itself lets it around the gate.
     #[must_use]
     pub fn exempt(mut self, predicate: impl Fn(&request::Parts) -> bool + Send + Sync + 'static) -> Self {
-        self.policy_mut().exempt = Some(Arc::new(predicate));
+        self.policy_mut().judge.exempt = Some(Arc::new(predicate));
         self
     }
 
-    /// Whether it refuses, rehearses or does nothing. [`Mode::Enforce`] unless set.
+    /// Whether it refuses, rehearses or does nothing. [`Mode::Enforce`] unless set, and until the
+    /// [handle](crate::LoadShedHandle::set_mode) says otherwise.
+    ///
+    /// It is the gate's, and so every clone's.
     #[must_use]
-    pub fn mode(mut self, mode: Mode) -> Self {
-        self.policy_mut().mode = mode;
+    pub fn mode(self, mode: Mode) -> Self {
+        self.policy.mode.set(mode);
         self
     }
 
@@ -109,6 +234,15 @@ impl LoadShedLayer {
     pub fn pair(self) -> (Self, LoadShedHandle) {
         let handle = LoadShedHandle::new(&self.policy);
         (self, handle)
+    }
+
+    /// Tells the tuner, where there is one, how long the queue may be and the wait in it.
+    fn tuned(self) -> Self {
+        let Policy { pulse, queue, max_wait, .. } = &*self.policy;
+        if let Some(pulse) = pulse {
+            pulse.tune(|tuner| tuner.set_most(*queue, *max_wait));
+        }
+        self
     }
 
     /// A layer that was cloned gets options of its own here; the gate stays the same.
@@ -129,7 +263,7 @@ impl fmt::Debug for LoadShedLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoadShedLayer")
             .field("limit", &self.policy.gate.look().limit())
-            .field("mode", &self.policy.mode)
+            .field("mode", &self.policy.mode.get())
             .field("queue", &self.policy.queue)
             .field("max_wait", &self.policy.max_wait)
             .field("retry_after", &self.policy.retry_after)
@@ -139,4 +273,7 @@ impl fmt::Debug for LoadShedLayer {
 
 const DEFAULT_QUEUE: u32 = 512;
 const DEFAULT_MAX_WAIT: Duration = Duration::from_millis(500);
-const DEFAULT_RETRY_AFTER: RangeInclusive<u32> = 1..=3;
+const DEFAULT_TARGET_LAG: Duration = Duration::from_millis(5);
+const DEFAULT_MAX_STREAMS: u32 = 4096;
+const INITIAL_LIMIT: u32 = 64;
+const DEFAULT_MAX_IN_FLIGHT: u32 = 1024;

@@ -1,11 +1,10 @@
-//! Load shedding: one gate that refuses early what it could not serve in time.
+//! Load shedding that keeps its goodput: a gate that finds out by itself how much the service can take, and refuses the
+//! rest early.
 //!
-//! A limit on the requests in flight, a short queue before it, and an answer for whoever finds both full. There is one
-//! gate a layer, made in its constructor: the twenty routes under a layer share one limit.
+//! There is nothing to tune. There is one gate a layer, made in its constructor: the twenty routes under a layer share
+//! one limit.
 //!
 //! ```
-//! use std::time::Duration;
-//!
 //! use axum::{Router, routing::get};
 //! use http::{Request, StatusCode};
 //! use macadam_load_shed::LoadShedLayer;
@@ -13,7 +12,8 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let (shed, gate) = LoadShedLayer::new(1)?.queue(0).max_wait(Duration::from_millis(100)).pair();
+//! // `adaptive()` in a service; a limit of one here, so that there is something to see.
+//! let (shed, gate) = LoadShedLayer::new(1)?.queue(0).pair();
 //! let app: Router = Router::new().route("/", get(async || "hello")).layer(shed);
 //! let request = || Request::get("/").body(axum::body::Body::empty());
 //!
@@ -34,33 +34,82 @@
 //! # }
 //! ```
 //!
+//! # In an incident
+//!
+//! What the [handle](LoadShedHandle)'s numbers say at night, in the order in which to look at them:
+//!
+//! | you see | it means | do |
+//! |---|---|---|
+//! | `refused_total` grows with `reason="lag"`, `lag_seconds` above the target, in flight far below the limit | handlers compute, or block, without yielding: the CPU is what is short | scale out, or move the work to `spawn_blocking`; the limit has nothing to do with it |
+//! | `reason="queue-full"` or `"queue-wait"`, in flight equal to the limit | what is behind the handlers is full: a pool, a database, a lock | look there; the limit stands at what it can take, so a higher one would only make everybody wait |
+//! | the same, and the limit is much lower than it was | what is behind the handlers takes less than it did | find out what became slow; the limit comes back with it within a second or so |
+//! | the limit at 1, `ended_total{use="bad"}` grows and `"good"` does not | everything that is admitted fails or times out further down | this is an outage behind the service, not a load |
+//! | `reason="criticality"`, `threshold` below 512 | less important requests make room, as they should | nothing, if it is only those |
+//! | `reason="tenant"`, 429 | one tenant has more than its share | talk to it; the others do not notice |
+//! | `reason="deadline"` | callers bring deadlines that cannot be met here | look at their timeouts, and at the response time |
+//! | `reason="pressure"` | memory, or a signal of your own | look at the memory; scale out |
+//! | nothing is refused, and clients see errors | it is not the gate | |
+//!
+//! To take the gate out of the way, [`set_mode`](LoadShedHandle::set_mode) it to [`Mode::DryRun`]: it goes on counting.
+//!
+//! # How it finds the limit
+//!
+//! Every five milliseconds, while anything is in flight, a task looks at the gate. From what has been completed it knows
+//! the throughput, and by Little's law the response time; no request is timed. The [law](limit::Knee) compares the
+//! throughput with a little more and a little less concurrency, and goes where the least concurrency gives the most
+//! throughput. It goes by nothing but what was measured a moment ago. A law that goes by the response time in relation
+//! to the best it has ever seen, as Vegas and Gradient do, takes a service that became slow for an overload, and after
+//! an hour of overload takes that for normal; what came of them here stands in `docs/load-shed`. They can be had all
+//! the same, with [`with`](LoadShedLayer::with).
+//!
 //! # In flight
 //!
 //! A request is in flight from its admission until the last frame of its response is handed on, the response fails,
-//! or either is dropped. A response that goes on without end gives its slot back with its head: an upgrade (101, or a
-//! 2xx to `CONNECT`) and an event stream (`text/event-stream`).
+//! or either is dropped. There are [slots of their own](LoadShedLayer::max_streams) for what goes on without doing work:
+//! an event stream (`text/event-stream`) from its head on, and a request whose handler has waited for its own body for
+//! 100 ms, where [serve](https://docs.rs/macadam-serve) says so in the context. An upgrade (101, or a 2xx to `CONNECT`)
+//! is over with its head; whoever keeps the connections counts it from then on.
 //!
 //! # The queue
 //!
-//! What finds no slot waits, first come first served, and is handed the slot that a release or a higher limit frees:
-//! one slot, one waiter, and no newcomer overtakes it. A waiter whose client goes away leaves the queue at once.
+//! What finds no slot waits, and is handed the slot that a release or a higher limit frees: one slot, one waiter, and no
+//! newcomer overtakes it. Who waited longest is first. If somebody has waited for more than 20 ms all through the last
+//! 100 ms, the queue is no burst but an overload (CoDel's rule), and who came last is first, since he can still be in
+//! time; after a second of it the queue is cut short, so that a refusal comes at once. A waiter whose client goes away
+//! leaves the queue at once.
 //!
 //! The clock of a wait runs from the call to the admission, and ends at [`max_wait`](LoadShedLayer::max_wait) or at the
 //! request's [deadline](macadam_core::RequestContext::deadline), whichever is earlier. A handler never starts after its
-//! deadline in a queue: it is looked at again when the slot is there. Where an outer layer owns the request's timer,
-//! that one is asked; else a timer is armed when the wait begins. What is admitted at once reads no clock.
+//! deadline in a queue: it is looked at again when the slot is there. A wait that could only end after the deadline is
+//! refused at the door. Where an outer layer owns the request's timer, that one is asked; else a timer is armed when the
+//! wait begins. What is admitted at once reads no clock.
+//!
+//! # Handlers that burn CPU
+//!
+//! They keep in flight at the number of workers, whatever the load, so no limit sees them; the queue is the executor's.
+//! The same task sees it: if it has been woken late for a tenth of a second, by more than
+//! [`target_lag`](LoadShedLayer::target_lag), then of what has become ready only as much is admitted as can be done in
+//! some fifteen milliseconds, and the rest is refused before the executor looks for more.
+//!
+//! A gate that serves several runtimes at once knows the lag of the first one that called it.
 //!
 //! # Rejections
 //!
 //! | condition | status | headers | kind | `reason` |
 //! |---|---|---|---|---|
-//! | no slot, and no place in the queue | 503 (gRPC: 14) | `Retry-After`, 1 to 3 unless set otherwise | `overloaded` | `queue-full` |
-//! | no slot in the longest wait there is | 503 (gRPC: 14) | the same | `overloaded` | `queue-wait` |
+//! | no slot, and no place in the queue | 503 (gRPC: 14) | `Retry-After` | `overloaded` | `queue-full` |
+//! | no slot in the longest wait there is | 503 (gRPC: 14) | `Retry-After` | `overloaded` | `queue-wait` |
+//! | what matters more needs the room | 503 (gRPC: 14) | `Retry-After` | `overloaded` | `criticality` |
+//! | the executor is late | 503 (gRPC: 14) | `Retry-After` | `overloaded` | `lag` |
+//! | memory, or another [signal](LoadShedLayer::pressure) | 503 (gRPC: 14) | `Retry-After` | `overloaded` | `pressure` |
+//! | its [tenant](LoadShedLayer::tenant) has more than the others | 429 (gRPC: 8) | `Retry-After` | `over-share` | `tenant` |
 //! | no slot before the request's deadline | 503 (gRPC: 4) | | `deadline` | `deadline` |
 //!
-//! In all cases the handler did not run, so the request can safely be sent again. The rejection stays in the
-//! response's extensions, the request's outcome is [`Shed`](macadam_core::Outcome::Shed), and nothing is logged: what
-//! is refused by the thousand is counted, in the handle's [gauges](LoadShedHandle).
+//! In all cases the handler did not run, so the request can safely be sent again. `Retry-After` is a random number of
+//! seconds, in a range that is the wider the more was refused, so that those refused together do not come back together.
+//! The rejection stays in the response's extensions, the request's outcome is
+//! [`Shed`](macadam_core::Outcome::Shed), and nothing is logged: what is refused by the thousand is counted, in the
+//! handle's [gauges](LoadShedHandle). Another form, or status, is [`on_rejection`](LoadShedLayer::on_rejection)'s.
 //!
 //! # Ordering
 //!
@@ -74,14 +123,10 @@
 //!
 //! # What it does not do
 //!
-//! - It does not find the limit: that is a number, set at the start or by whoever holds the
-//!   [handle](LoadShedHandle::set_limit). One that is too high protects nothing, and one that is too low refuses what
-//!   would have fitted; the queue forgives a little of either.
-//! - It does not see a handler that burns CPU without yielding. As many of those as there are workers keep everybody
-//!   else from being called at all, and in flight never comes near a limit.
 //! - It does not infer load from a service that is not ready. `Poll::Pending` may be anything, such as the turn of
 //!   another task.
-//! - It knows no priorities and no tenants, limits no rate, and never cuts short what it has admitted.
+//! - It limits no rate, and never cuts short what it has admitted.
+//! - It does not tell a gRPC response that streams from one that does not: both have no length, and keep their slots.
 //! - It does not read what is left of a refused request's body. HTTP/1 closes the connection over it where there is too
 //!   much.
 //!
@@ -95,20 +140,37 @@
 //! limit binds at once.
 
 mod alarm;
+mod budget;
+mod door;
 mod error;
 mod future;
 mod gate;
 mod handle;
+mod judge;
+mod lag;
 mod layer;
+pub mod limit;
+mod mode;
+mod pace;
 mod permit;
 mod policy;
+mod pressure;
+mod pulse;
 mod queue;
+mod reason;
 mod refusal;
 mod service;
 mod sync;
+mod upload;
 mod waiting;
 
 pub use self::{
-    error::ConfigError, future::ResponseFuture, handle::LoadShedHandle, layer::LoadShedLayer, permit::Permit,
-    policy::Mode, service::LoadShed,
+    error::ConfigError,
+    future::ResponseFuture,
+    handle::LoadShedHandle,
+    layer::LoadShedLayer,
+    mode::Mode,
+    permit::Permit,
+    pressure::{CgroupMemory, Pressure},
+    service::LoadShed,
 };

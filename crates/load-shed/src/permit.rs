@@ -7,20 +7,32 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{header::CONTENT_TYPE, response};
+use http::{StatusCode, header::CONTENT_TYPE, response};
 use macadam_core::{End, Guard};
 
-use crate::gate::{Entry, Gate};
+use crate::{
+    gate::{Entry, Gate, Use},
+    queue::Claim,
+    reason::Reason,
+};
 
 /// Holds a request's slot until its response is over, or known to have no end.
 ///
-/// It is let go with the head of a response that makes no work of its own from then on: an upgrade, and an event
-/// stream. One of a request that takes no slot holds nothing.
+/// A response that goes on without end, an upgrade or an event stream, exchanges it with its head for one of the
+/// streams' own, if there is one left. The permit of a request that takes no slot holds nothing.
 pub struct Permit {
-    gate: Option<Arc<Gate>>,
+    held: Held,
+    use_: Use,
 }
 
-/// A place in the queue; ready when it has become a slot.
+enum Held {
+    Slot { gate: Arc<Gate>, tenant: Option<u64> },
+    Stream(Arc<Gate>),
+    Exempt(Arc<Gate>),
+    Nothing,
+}
+
+/// A place in the queue; ready when it has become a slot, or is no more.
 ///
 /// # Cancel safety
 ///
@@ -28,6 +40,7 @@ pub struct Permit {
 #[must_use = "futures do nothing unless polled"]
 pub(crate) struct Ticket {
     gate: Arc<Gate>,
+    claim: Claim,
     /// `None` once the slot was taken.
     key: Option<usize>,
 }
@@ -36,47 +49,76 @@ pub(crate) struct Ticket {
 pub(crate) enum Admission {
     Admitted(Permit),
     Waiting(Ticket),
-    Full,
+    Refused(Reason),
 }
 
 impl Admission {
     /// Asks `gate` for a slot, or for a place in a queue of at most `capacity`.
-    pub(crate) fn ask(gate: &Arc<Gate>, capacity: u16) -> Self {
-        match gate.enter(capacity) {
-            Entry::Admitted => Self::Admitted(Permit::of(gate)),
-            Entry::Waiting(key) => Self::Waiting(Ticket { gate: Arc::clone(gate), key: Some(key) }),
-            Entry::Full => Self::Full,
+    pub(crate) fn ask(gate: &Arc<Gate>, claim: Claim, capacity: u16) -> Self {
+        match gate.enter(claim, capacity) {
+            Entry::Admitted => Self::Admitted(Permit::of(gate, claim)),
+            Entry::Waiting(key) => Self::Waiting(Ticket { gate: Arc::clone(gate), claim, key: Some(key) }),
+            Entry::Refused(reason) => Self::Refused(reason),
         }
     }
 }
 
 impl Permit {
     /// Holds a slot that `gate` has given.
-    pub(crate) fn of(gate: &Arc<Gate>) -> Self {
-        Self { gate: Some(Arc::clone(gate)) }
+    pub(crate) fn of(gate: &Arc<Gate>, claim: Claim) -> Self {
+        // Dropped before there was an answer, it was given up, by its client or by a clock.
+        Self { held: Held::Slot { gate: Arc::clone(gate), tenant: claim.tenant }, use_: Use::Bad }
+    }
+
+    /// Passes the gate without a slot, if not too many do at the same time.
+    pub(crate) fn exempt(gate: &Arc<Gate>) -> Option<Self> {
+        let passed = gate.exempt.enter(MAX_EXEMPT);
+        passed.then(|| Self { held: Held::Exempt(Arc::clone(gate)), use_: Use::Unknown })
     }
 
     /// Holds nothing.
     pub(crate) fn nothing() -> Self {
-        Self { gate: None }
+        Self { held: Held::Nothing, use_: Use::Unknown }
+    }
+
+    /// Ends it as if it had never been.
+    pub(crate) fn give_back_unused(mut self) {
+        self.use_ = Use::Unknown;
     }
 
     fn release(&mut self) {
-        if let Some(gate) = self.gate.take() {
-            gate.release();
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Slot { gate, tenant } => gate.release(tenant, self.use_),
+            Held::Stream(gate) => gate.streams.leave(),
+            Held::Exempt(gate) => gate.exempt.leave(),
+            Held::Nothing => {}
+        }
+    }
+
+    /// Exchanges the slot for a stream's, if there is one left.
+    pub(crate) fn stream(&mut self) {
+        if let Held::Slot { gate, .. } = &self.held {
+            if gate.streams.enter(gate.max_streams()) {
+                let streaming = Held::Stream(Arc::clone(gate));
+                self.release();
+                self.held = streaming;
+            }
         }
     }
 }
 
 impl Guard for Permit {
     fn head(&mut self, head: &mut response::Parts) {
-        // Upgrades need nothing here: to core a 101, or a CONNECT that succeeds, is over with its head.
-        if is_event_stream(head) {
-            self.release();
+        self.use_ = use_of(head.status);
+        if is_stream(head) {
+            self.stream();
         }
     }
 
-    fn end(mut self, _: End) {
+    fn end(mut self, end: End) {
+        if matches!(end, End::Failed | End::Panicked) {
+            self.use_ = Use::Unknown;
+        }
         self.release();
     }
 }
@@ -88,13 +130,13 @@ impl Drop for Permit {
 }
 
 impl Future for Ticket {
-    type Output = Permit;
+    type Output = Result<Permit, Reason>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let key = self.key.expect("a ticket is not polled after it was ready");
-        self.gate.poll(key, cx.waker()).map(|()| {
+        self.gate.poll(key, cx.waker()).map(|settled| {
             self.key = None;
-            Permit::of(&self.gate)
+            settled.map(|()| Permit::of(&self.gate, self.claim))
         })
     }
 }
@@ -102,22 +144,46 @@ impl Future for Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            self.gate.leave(key);
+            self.gate.leave(key, self.claim);
         }
     }
 }
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("holds_slot", &self.gate.is_some()).finish()
+        let holds = match self.held {
+            Held::Slot { .. } => "a slot",
+            Held::Stream(_) => "a stream's slot",
+            Held::Exempt(_) => "an exemption",
+            Held::Nothing => "nothing",
+        };
+        f.debug_struct("Permit").field("holds", &holds).finish()
     }
 }
 
-fn is_event_stream(head: &response::Parts) -> bool {
-    const EVENT_STREAM: &[u8] = b"text/event-stream";
-    let Some(content_type) = head.headers.get(CONTENT_TYPE) else { return false };
-    match content_type.as_bytes().split_at_checked(EVENT_STREAM.len()) {
-        Some((essence, [] | [b';' | b' ', ..])) => essence.eq_ignore_ascii_case(EVENT_STREAM),
-        _ => false,
+/// What says *too much* of somebody further down: busy, out of reach, out of time. A service's own failure says
+/// nothing of load, and is of no use to anybody either.
+fn use_of(status: StatusCode) -> Use {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            Use::Bad
+        }
+        status if status.is_server_error() => Use::Unknown,
+        _ => Use::Good,
     }
 }
+
+/// Whether a response goes on for as long as its client likes.
+fn is_stream(head: &response::Parts) -> bool {
+    // Of an upgrade core says itself that it is over with its head; the connection goes on.
+    let Some(content_type) = head.headers.get(CONTENT_TYPE) else { return false };
+    let is = |essence: &[u8]| match content_type.as_bytes().split_at_checked(essence.len()) {
+        Some((start, [] | [b';' | b' ', ..])) => start.eq_ignore_ascii_case(essence),
+        _ => false,
+    };
+    is(b"text/event-stream")
+}
+
+/// How many pass without a slot at the same time; more of them wait for one like anybody else. Probes are a handful,
+/// and what a client may claim by itself must not be a way around the gate.
+const MAX_EXEMPT: u32 = 64;

@@ -2,70 +2,93 @@
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-use http::{Request, request};
+use http::Request;
 use macadam_core::{Render, RequestContext};
 use tokio::time::{Duration, Instant};
 
 use crate::{
     gate::{Gate, Rehearsal},
-    permit::Permit,
-    refusal::{Reason, Tally},
+    judge::Judge,
+    mode::Switch,
+    permit::{Admission, Permit},
+    pulse::Pulse,
+    queue::Claim,
+    reason::Reason,
+    refusal::Tally,
 };
-
-/// Whether a layer refuses, only says what it would refuse, or does nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Mode {
-    /// Refuses what there is no room for.
-    #[default]
-    Enforce,
-    /// Refuses nothing and delays nothing, and counts what it would have refused.
-    ///
-    /// What would have waited runs at once, and is in flight over the limit, by as much as the queue has places; so
-    /// [`in_flight`](crate::LoadShedHandle::in_flight) may be higher than the limit, and nothing is queued. Beyond
-    /// that a request counts as refused and, as if it had been, not as in flight. What a wait would have cost is
-    /// not rehearsed: `deadline` counts those whose deadline had passed when they would have had to wait.
-    DryRun,
-    /// Decides nothing and counts nothing.
-    Off,
-}
 
 #[derive(Clone)]
 pub(crate) struct Policy {
     pub(crate) gate: Arc<Gate>,
     pub(crate) tally: Arc<Tally>,
-    pub(crate) mode: Mode,
+    pub(crate) mode: Arc<Switch>,
+    /// `None` where nothing moves by itself.
+    pub(crate) pulse: Option<Arc<Pulse>>,
+    pub(crate) judge: Judge,
     pub(crate) queue: u16,
     pub(crate) max_wait: Duration,
-    pub(crate) retry_after: RangeInclusive<u32>,
-    pub(crate) exempt: Option<Exempt>,
+    /// `None` to go by the drain estimate.
+    pub(crate) retry_after: Option<RangeInclusive<u32>>,
     pub(crate) renderer: Option<Arc<dyn Render>>,
 }
 
-pub(crate) type Exempt = Arc<dyn Fn(&request::Parts) -> bool + Send + Sync>;
-
 impl Policy {
-    pub(crate) fn exempts<B>(&self, request: Request<B>) -> (bool, Request<B>) {
-        let Some(exempt) = &self.exempt else { return (false, request) };
-        let (head, body) = request.into_parts();
-        (exempt(&head), Request::from_parts(head, body))
+    /// Asks for what a request needs to run.
+    pub(crate) fn ask(&self, claim: Claim) -> Admission {
+        if let Some(pulse) = &self.pulse {
+            pulse.keep();
+            if let Err(reason) = pulse.lets_in(claim) {
+                return Admission::Refused(reason);
+            }
+        }
+        Admission::ask(&self.gate, claim, self.queue)
+    }
+
+    /// Whether a request that waits would be answered after its deadline, at the best.
+    pub(crate) fn dooms(&self, context: Option<&RequestContext>) -> bool {
+        let Some(context) = context.filter(|context| context.deadline().is_some()) else { return false };
+        let least_time = self.pulse.as_ref().map(|pulse| pulse.least_time(self.gate.look().waiting()));
+        context.is_expired(Instant::now() + least_time.unwrap_or_default())
     }
 
     /// Counts what would have become of a request, and admits it.
-    pub(crate) fn rehearse<B>(&self, request: &Request<B>) -> Permit {
-        let refused = match self.gate.rehearse(self.queue) {
-            Rehearsal::Admitted => return Permit::of(&self.gate),
-            Rehearsal::Waited => {
-                let permit = Permit::of(&self.gate);
+    pub(crate) fn rehearse<B>(&self, claim: Claim, request: &Request<B>) -> Permit {
+        let refused = match self.rehearsed(claim) {
+            Ok(Rehearsal::Admitted) => return Permit::of(&self.gate, claim.alone()),
+            Ok(Rehearsal::Waited) => {
+                let permit = Permit::of(&self.gate, claim.alone());
                 let context = RequestContext::get(request);
                 if !context.is_some_and(|context| context.is_expired(Instant::now())) {
                     return permit;
                 }
                 Reason::Deadline
             }
-            Rehearsal::Refused => Reason::QueueFull,
+            Ok(Rehearsal::Refused) => Reason::QueueFull,
+            Err(reason) => reason,
         };
         self.tally.count(refused);
         Permit::nothing()
+    }
+
+    fn rehearsed(&self, claim: Claim) -> Result<Rehearsal, Reason> {
+        if let Some(pulse) = &self.pulse {
+            pulse.keep();
+            pulse.lets_in(claim)?;
+        }
+        Ok(self.gate.rehearse(self.queue))
+    }
+
+    /// When a wait that begins now is over; `None` where that is beyond what an instant can say.
+    pub(crate) fn patience(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.max_wait)
+    }
+
+    /// The range from which a `Retry-After` is drawn.
+    pub(crate) fn retry_after(&self) -> RangeInclusive<u32> {
+        match (&self.retry_after, &self.pulse) {
+            (Some(range), _) => range.clone(),
+            (None, Some(pulse)) => 1..=pulse.drain_secs(),
+            (None, None) => 1..=3,
+        }
     }
 }

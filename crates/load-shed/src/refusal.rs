@@ -1,4 +1,4 @@
-//! Why a request is refused, how often that was so, and what its client is told.
+//! How often a request was refused and why, and what its client is told.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -9,30 +9,9 @@ use std::{
 };
 
 use http::{Request, Response};
-use macadam_core::{Kind, Outcome, Rejection, RequestContext, ResponseBody, Wire};
+use macadam_core::{Kind, Outcome, Rejection, RequestContext, ResponseBody};
 
-use crate::policy::Policy;
-
-/// Why a request was, or in a dry run would have been, refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    QueueFull,
-    /// It was in the queue for as long as anybody is.
-    QueueWait,
-    Deadline,
-}
-
-impl Reason {
-    pub(crate) const ALL: [Self; 3] = [Self::QueueFull, Self::QueueWait, Self::Deadline];
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::QueueFull => "queue-full",
-            Self::QueueWait => "queue-wait",
-            Self::Deadline => "deadline",
-        }
-    }
-}
+use crate::{policy::Policy, reason::Reason};
 
 /// How many were refused, by reason.
 pub(crate) struct Tally {
@@ -55,50 +34,48 @@ impl Tally {
     pub(crate) fn get(&self, reason: Reason) -> u64 {
         self.counts[reason as usize].load(Relaxed)
     }
-}
 
-/// What is remembered of a request's head while the request itself is away.
-pub(crate) struct Head {
-    pub(crate) wire: Wire,
-    pub(crate) context: Option<RequestContext>,
-}
-
-impl Head {
-    pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        let context = RequestContext::get(request).cloned();
-        let wire = context.as_ref().map_or_else(|| Wire::of(request), |context| context.wire().clone());
-        Self { wire, context }
+    /// How many were refused because there were too many of them for the limit.
+    pub(crate) fn for_want_of_room(&self) -> u64 {
+        use Reason::{Criticality, Deadline, QueueFull, QueueWait, Tenant};
+        [QueueFull, QueueWait, Deadline, Criticality, Tenant].map(|reason| self.get(reason)).iter().sum()
     }
 }
 
 /// A request that was refused, before it is answered.
-pub(crate) struct Refusal {
+pub(crate) struct Refusal<B> {
     rejection: Rejection,
-    head: Head,
+    request: Request<B>,
     policy: Arc<Policy>,
 }
 
-impl Refusal {
+impl<B> Refusal<B> {
     /// Refuses a request, and counts it.
-    pub(crate) fn new(reason: Reason, head: Head, policy: Arc<Policy>) -> Self {
+    pub(crate) fn new(reason: Reason, request: Request<B>, policy: Arc<Policy>) -> Self {
         let random = policy.tally.count(reason);
-        let rejection = match reason {
-            Reason::QueueFull | Reason::QueueWait => {
-                let (least, most) = policy.retry_after.clone().into_inner();
-                let spread = u64::from(most - least) + 1;
-                Rejection::new(Kind::Overloaded).retry_after_secs(least + (random % spread) as u32)
-            }
-            Reason::Deadline => Rejection::new(Kind::Deadline),
-        };
-        if let Some(context) = &head.context {
+        let kind = kind_of(reason);
+        let mut rejection = Rejection::new(kind).because(reason.as_str());
+        if kind != Kind::Deadline {
+            let (least, most) = policy.retry_after().into_inner();
+            let spread = u64::from(most - least) + 1;
+            rejection = rejection.retry_after_secs(least + (random % spread) as u32);
+        }
+        if let Some(context) = RequestContext::get(&request) {
             context.settle(Outcome::Shed);
         }
-        Self { rejection, head, policy }
+        Self { rejection, request, policy }
     }
 
-    pub(crate) fn into_response<B>(self) -> Response<ResponseBody<B>> {
-        let Self { rejection, head, policy } = self;
-        rejection.into_response(&head.wire, head.context.as_ref(), policy.renderer.as_deref())
+    pub(crate) fn into_response<R>(self) -> Response<ResponseBody<R>> {
+        self.rejection.answer(self.request, self.policy.renderer.as_deref())
+    }
+}
+
+fn kind_of(reason: Reason) -> Kind {
+    match reason {
+        Reason::Deadline => Kind::Deadline,
+        Reason::Tenant => Kind::OverShare,
+        _ => Kind::Overloaded,
     }
 }
 

@@ -8,13 +8,16 @@ use std::{
 
 use http::{Request, Response};
 use http_body::Body;
-use macadam_core::{GuardedBody, ResponseBody};
+use macadam_core::{GuardedBody, RequestContext, ResponseBody};
 use tower_service::Service;
 
 use crate::{
     future::ResponseFuture,
+    judge::Judgement,
+    mode::Mode,
     permit::{Admission, Permit},
-    policy::{Mode, Policy},
+    policy::Policy,
+    reason::Reason,
 };
 
 /// Puts the gate of a [`LoadShedLayer`](crate::LoadShedLayer) in front of a service.
@@ -45,26 +48,33 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if self.policy.mode == Mode::Off {
+        let mode = self.policy.mode.get();
+        if mode == Mode::Off {
             return ResponseFuture::admitted(&mut self.inner, request, Permit::nothing());
         }
-        let (exempt, request) = self.policy.exempts(request);
-        let admission = if exempt {
-            Admission::Admitted(Permit::nothing())
-        } else if self.policy.mode == Mode::DryRun {
-            Admission::Admitted(self.policy.rehearse(&request))
-        } else {
-            Admission::ask(&self.policy.gate, self.policy.queue)
+        let (judgement, request) = self.policy.judge.judge(request);
+        let admission = match judgement {
+            Judgement::Exempt(claim) => match Permit::exempt(&self.policy.gate) {
+                Some(permit) => Admission::Admitted(permit),
+                None => self.policy.ask(claim),
+            },
+            Judgement::Claims(claim) if mode == Mode::DryRun => {
+                Admission::Admitted(self.policy.rehearse(claim, &request))
+            }
+            Judgement::Claims(claim) => self.policy.ask(claim),
         };
         match admission {
             Admission::Admitted(permit) => ResponseFuture::admitted(&mut self.inner, request, permit),
+            Admission::Waiting(_) if self.policy.dooms(RequestContext::get(&request)) => {
+                ResponseFuture::refused(Reason::Deadline, request, Arc::clone(&self.policy))
+            }
             Admission::Waiting(ticket) => {
                 // The instance that is ready goes with the request; its clone has to become ready again.
                 let clone = self.inner.clone();
                 let readied = mem::replace(&mut self.inner, clone);
                 ResponseFuture::waiting(readied, request, ticket, Arc::clone(&self.policy))
             }
-            Admission::Full => ResponseFuture::refused(&request, Arc::clone(&self.policy)),
+            Admission::Refused(reason) => ResponseFuture::refused(reason, request, Arc::clone(&self.policy)),
         }
     }
 }

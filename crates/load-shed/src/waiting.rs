@@ -15,7 +15,8 @@ use crate::{
     alarm::Alarm,
     permit::{Permit, Ticket},
     policy::Policy,
-    refusal::{Head, Reason, Refusal},
+    reason::Reason,
+    refusal::Refusal,
 };
 
 pin_project! {
@@ -32,7 +33,7 @@ struct Waiter<S, B> {
     service: S,
     request: Request<B>,
     ticket: Ticket,
-    head: Head,
+    context: Option<RequestContext>,
     /// The end of the longest wait; `None` where it is beyond what an instant can say.
     patience: Option<Instant>,
     policy: Arc<Policy>,
@@ -40,60 +41,64 @@ struct Waiter<S, B> {
 
 pub(crate) enum Verdict<S, B> {
     Admitted { service: S, request: Request<B>, permit: Permit },
-    Refused(Refusal),
+    Refused(Refusal<B>),
 }
 
 impl<S, B> Waiting<S, B> {
     pub(crate) fn new(service: S, request: Request<B>, ticket: Ticket, policy: Arc<Policy>) -> Self {
-        let head = Head::of(&request);
-        if let Some(context) = &head.context {
+        let context = RequestContext::get(&request).cloned();
+        if let Some(context) = &context {
             context.set_stage(Stage::Queued);
         }
-        let patience = Instant::now().checked_add(policy.max_wait);
-        let waiter = Waiter { service, request, ticket, head, patience, policy };
+        let patience = policy.patience();
+        let waiter = Waiter { service, request, ticket, context, patience, policy };
         Self { waiter: Some(waiter), alarm: Alarm::Unset }
     }
 
     pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Verdict<S, B>> {
         let mut this = self.project();
         let waiter = this.waiter.as_mut().expect("a future is not polled after it was ready");
-        let permit = match Pin::new(&mut waiter.ticket).poll(cx) {
+        let settled = match Pin::new(&mut waiter.ticket).poll(cx) {
             // The slot may have come in time, and the executor too late: the handler would start after its deadline.
-            Poll::Ready(permit) if waiter.is_expired() => {
-                drop(permit);
-                None
+            Poll::Ready(Ok(permit)) if waiter.is_doomed() => {
+                permit.give_back_unused();
+                Err(Reason::Deadline)
             }
-            Poll::Ready(permit) => Some(permit),
+            Poll::Ready(settled) => settled,
             Poll::Pending => {
-                let context = waiter.head.context.as_ref();
+                let context = waiter.context.as_ref();
                 let deadline = context.and_then(RequestContext::deadline);
                 let until = waiter.patience.into_iter().chain(deadline).min();
                 match until {
-                    Some(until) if this.alarm.as_mut().poll_at(until, context, cx).is_ready() => None,
+                    Some(until) if this.alarm.as_mut().poll_at(until, context, cx).is_ready() => {
+                        Err(if waiter.is_expired() { Reason::Deadline } else { Reason::QueueWait })
+                    }
                     _ => return Poll::Pending,
                 }
             }
         };
         this.alarm.set(Alarm::Unset);
         let waiter = this.waiter.take().expect("it was there a moment ago");
-        Poll::Ready(waiter.verdict(permit))
+        Poll::Ready(waiter.verdict(settled))
     }
 }
 
 impl<S, B> Waiter<S, B> {
     fn is_expired(&self) -> bool {
-        self.head.context.as_ref().is_some_and(|context| context.is_expired(Instant::now()))
+        self.context.as_ref().is_some_and(|context| context.is_expired(Instant::now()))
     }
 
-    fn verdict(self, permit: Option<Permit>) -> Verdict<S, B> {
-        let expired = permit.is_none() && self.is_expired();
-        let Self { service, request, head, policy, .. } = self;
-        match permit {
-            Some(permit) => Verdict::Admitted { service, request, permit },
-            None => {
-                let reason = if expired { Reason::Deadline } else { Reason::QueueWait };
-                Verdict::Refused(Refusal::new(reason, head, policy))
-            }
+    /// Whether the handler would run for an answer that comes too late.
+    fn is_doomed(&self) -> bool {
+        let least_run = self.policy.pulse.as_ref().map(|pulse| pulse.least_time(0)).unwrap_or_default();
+        self.context.as_ref().is_some_and(|context| context.is_expired(Instant::now() + least_run))
+    }
+
+    fn verdict(self, settled: Result<Permit, Reason>) -> Verdict<S, B> {
+        let Self { service, request, policy, .. } = self;
+        match settled {
+            Ok(permit) => Verdict::Admitted { service, request, permit },
+            Err(reason) => Verdict::Refused(Refusal::new(reason, request, policy)),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use http::{Request, Response};
 use http_body_util::Empty;
-use macadam_core::RequestContext;
+use macadam_core::{Criticality, RequestContext};
 use macadam_load_shed::LoadShedLayer;
 use macadam_test::{allocations, allocations_of_requests};
 use tower::{Layer, Service};
@@ -34,8 +34,9 @@ impl Service<Request<()>> for Bare {
 
 #[test]
 fn an_admitted_request_allocates_nothing() {
-    let layer = LoadShedLayer::new(8).unwrap().exempt(|head| head.uri.path() == "/livez");
-    for with_context in [false, true] {
+    let fixed = LoadShedLayer::new(8).unwrap().exempt(|head| head.uri.path() == "/livez");
+    let adaptive = LoadShedLayer::adaptive().criticality(|_| Criticality::Sheddable);
+    for (layer, with_context) in [(&fixed, false), (&fixed, true), (&adaptive, false), (&adaptive, true)] {
         let request = || {
             let mut request = Request::new(());
             if with_context {
@@ -46,6 +47,26 @@ fn an_admitted_request_allocates_nothing() {
         let bare = allocations_of_requests(Bare, REQUESTS, request);
         assert_eq!(allocations_of_requests(layer.layer(Bare), REQUESTS, request), bare);
     }
+}
+
+/// A refusal takes over the memory of the request that it refuses, which has headers and extensions as any has.
+#[test]
+fn a_refused_request_allocates_its_document_and_its_place_in_the_extensions() {
+    let layer = LoadShedLayer::new(1).unwrap().queue(0);
+    let mut never = layer.layer(tower::service_fn(|_: Request<()>| {
+        std::future::pending::<Result<Response<Empty<bytes::Bytes>>, Infallible>>()
+    }));
+    let mut holds = std::pin::pin!(never.call(Request::new(())));
+    assert!(holds.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
+
+    let request = || {
+        let mut request = Request::get("/").header("host", "test").header("accept", "*/*").body(()).unwrap();
+        RequestContext::of(&mut request);
+        request
+    };
+    let refused = allocations_of_requests(layer.layer(Bare), REQUESTS, request);
+    let bare = allocations_of_requests(Bare, REQUESTS, request);
+    assert_eq!(refused - bare, 2 * REQUESTS);
 }
 
 #[test]

@@ -5,12 +5,16 @@
 #![expect(dead_code, reason = "the models do not use all of the gate")]
 #![expect(unreachable_pub, reason = "the permit is public in the crate whose file it is")]
 
+#[path = "../src/budget.rs"]
+mod budget;
 #[path = "../src/gate.rs"]
 mod gate;
 #[path = "../src/permit.rs"]
 mod permit;
 #[path = "../src/queue.rs"]
 mod queue;
+#[path = "../src/reason.rs"]
+mod reason;
 #[path = "../src/sync.rs"]
 mod sync;
 
@@ -32,14 +36,24 @@ use loom::{
 use crate::{
     gate::Gate,
     permit::{Admission, Permit, Ticket},
+    queue::Claim,
 };
+
+fn ask(gate: &Arc<Gate>, capacity: u16) -> Admission {
+    Admission::ask(gate, Claim::default(), capacity)
+}
+
+/// A slot for who has waited: in these queues nobody is refused.
+fn granted(ticket: Ticket) -> Permit {
+    block_on(ticket).expect("nobody is refused")
+}
 
 /// Waits until admitted. loom calls it a deadlock, and fails, if the wake-up is lost.
 fn admitted(admission: Admission) -> Permit {
     match admission {
         Admission::Admitted(permit) => permit,
-        Admission::Waiting(ticket) => block_on(ticket),
-        Admission::Full => panic!("there is a place for everybody in these queues"),
+        Admission::Waiting(ticket) => granted(ticket),
+        Admission::Refused(_) => panic!("there is a place for everybody in these queues"),
     }
 }
 
@@ -66,10 +80,10 @@ fn model(check: impl Fn() + Send + Sync + 'static) {
 fn a_release_wakes_who_enqueues_at_the_same_time() {
     loom::model(|| {
         let gate = Arc::new(Gate::new(1));
-        let held = admitted(Admission::ask(&gate, 1));
+        let held = admitted(ask(&gate, 1));
         let newcomer = thread::spawn({
             let gate = Arc::clone(&gate);
-            move || drop(admitted(Admission::ask(&gate, 1)))
+            move || drop(admitted(ask(&gate, 1)))
         });
         drop(held);
         newcomer.join().unwrap();
@@ -81,10 +95,10 @@ fn a_release_wakes_who_enqueues_at_the_same_time() {
 fn a_raised_limit_wakes_who_enqueues_at_the_same_time() {
     loom::model(|| {
         let gate = Arc::new(Gate::new(1));
-        let held = admitted(Admission::ask(&gate, 1));
+        let held = admitted(ask(&gate, 1));
         let newcomer = thread::spawn({
             let gate = Arc::clone(&gate);
-            move || drop(admitted(Admission::ask(&gate, 1)))
+            move || drop(admitted(ask(&gate, 1)))
         });
         gate.set_limit(2);
         newcomer.join().unwrap();
@@ -97,12 +111,12 @@ fn a_raised_limit_wakes_who_enqueues_at_the_same_time() {
 fn two_releases_wake_two_waiters() {
     model(|| {
         let gate = Arc::new(Gate::new(2));
-        let one = admitted(Admission::ask(&gate, 2));
-        let other = admitted(Admission::ask(&gate, 2));
-        let waiters = [(); 2].map(|()| waiting(Admission::ask(&gate, 2)));
+        let one = admitted(ask(&gate, 2));
+        let other = admitted(ask(&gate, 2));
+        let waiters = [(); 2].map(|()| waiting(ask(&gate, 2)));
         let releases = [one, other].map(|permit| thread::spawn(move || drop(permit)));
         // Held together: each release has to bring a slot of its own.
-        let permits = waiters.map(|ticket| block_on(ticket));
+        let permits = waiters.map(granted);
         for release in releases {
             release.join().unwrap();
         }
@@ -115,12 +129,12 @@ fn two_releases_wake_two_waiters() {
 fn a_waiter_that_leaves_while_it_is_granted_passes_the_slot_on() {
     model(|| {
         let gate = Arc::new(Gate::new(1));
-        let held = admitted(Admission::ask(&gate, 2));
-        let leaver = waiting(Admission::ask(&gate, 2));
-        let next = waiting(Admission::ask(&gate, 2));
+        let held = admitted(ask(&gate, 2));
+        let leaver = waiting(ask(&gate, 2));
+        let next = waiting(ask(&gate, 2));
         let release = thread::spawn(move || drop(held));
         let leave = thread::spawn(move || drop(leaver));
-        drop(block_on(next));
+        drop(granted(next));
         release.join().unwrap();
         leave.join().unwrap();
         assert!(is_empty(&gate));
@@ -131,9 +145,9 @@ fn a_waiter_that_leaves_while_it_is_granted_passes_the_slot_on() {
 fn a_slot_goes_to_one_waiter_alone() {
     model(|| {
         let gate = Arc::new(Gate::new(1));
-        let held = admitted(Admission::ask(&gate, 2));
-        let mut first = waiting(Admission::ask(&gate, 2));
-        let mut second = waiting(Admission::ask(&gate, 2));
+        let held = admitted(ask(&gate, 2));
+        let mut first = waiting(ask(&gate, 2));
+        let mut second = waiting(ask(&gate, 2));
         let release = thread::spawn(move || drop(held));
         let cx = &mut Context::from_waker(Waker::noop());
         // Polled in the middle of the release, they may not both have it; and it is the first one's.
@@ -152,7 +166,7 @@ fn three_that_come_and_go_never_exceed_the_limit() {
         let gate = Arc::new(Gate::new(1));
         let running = Arc::new(AtomicU32::new(0));
         let visit = |gate: Arc<Gate>, running: Arc<AtomicU32>| {
-            let permit = admitted(Admission::ask(&gate, 2));
+            let permit = admitted(ask(&gate, 2));
             assert_eq!(running.fetch_add(1, SeqCst), 0);
             running.fetch_sub(1, SeqCst);
             drop(permit);
@@ -173,13 +187,13 @@ fn three_that_come_and_go_never_exceed_the_limit() {
 fn a_lowered_limit_binds_from_the_instant_it_is_set() {
     model(|| {
         let gate = Arc::new(Gate::new(2));
-        let held = admitted(Admission::ask(&gate, 0));
+        let held = admitted(ask(&gate, 0));
         let lowered = Arc::new(Mutex::new(false));
         let newcomer = thread::spawn({
             let (gate, lowered) = (Arc::clone(&gate), Arc::clone(&lowered));
             move || {
                 let was_lowered = *lowered.lock().unwrap();
-                let admitted = matches!(Admission::ask(&gate, 0), Admission::Admitted(_));
+                let admitted = matches!(ask(&gate, 0), Admission::Admitted(_));
                 assert!(!(was_lowered && admitted));
             }
         });
@@ -195,17 +209,17 @@ fn a_lowered_limit_binds_from_the_instant_it_is_set() {
 fn a_queue_is_full_only_while_no_slot_is_free() {
     model(|| {
         let gate = Arc::new(Gate::new(1));
-        let held = admitted(Admission::ask(&gate, 1));
-        let waiter = waiting(Admission::ask(&gate, 1));
+        let held = admitted(ask(&gate, 1));
+        let waiter = waiting(ask(&gate, 1));
         let release = thread::spawn(move || drop(held));
         // One place and one waiter: full before the hand-over, a free place after it, and nothing else in between.
-        match Admission::ask(&gate, 1) {
-            Admission::Full => {}
+        match ask(&gate, 1) {
+            Admission::Refused(_) => {}
             Admission::Waiting(ticket) => drop(ticket),
             Admission::Admitted(_) => panic!("it overtook a waiter"),
         }
         release.join().unwrap();
-        drop(block_on(waiter));
+        drop(granted(waiter));
         assert!(is_empty(&gate));
     });
 }

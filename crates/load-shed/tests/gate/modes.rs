@@ -1,20 +1,14 @@
 //! What the gate lets pass though it is full.
 
 use crate::stand::{Stand, due_in, limit};
-use macadam_core::{Gauges, Outcome};
+use macadam_core::Outcome;
 use macadam_load_shed::{LoadShedHandle, LoadShedLayer, Mode};
 use tokio::time::Duration;
 
 /// Refused for a full queue, refused for the deadline.
 fn shed(gate: &LoadShedHandle) -> (f64, f64) {
-    let mut shed = Vec::new();
-    gate.read(&mut |reading| {
-        if reading.name == "macadam_load_shed_refused_total" {
-            shed.push(reading.value);
-        }
-    });
-    assert_eq!(shed.len(), 3, "one for each reason");
-    (shed[0], shed[2])
+    let refused = |reason| crate::stand::refused(gate, reason);
+    (refused("queue-full"), refused("deadline"))
 }
 
 /// Sends as many requests, of which none is answered, and says how many reach the service.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::stand::{Stand, due_in, limit};
+use crate::stand::{Stand, due_in, limit, refused};
 use bytes::Bytes;
 use http::{Request, Response, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
@@ -110,15 +110,22 @@ async fn the_gauges_read_the_gate_and_count_the_refused_by_reason() {
     }
     let read = readings(&stand.gate);
     let expected = [
-        ("macadam_load_shed_in_flight", 2.0),
+        ("macadam_load_shed_in_flight phase=slot", 2.0),
+        ("macadam_load_shed_in_flight phase=stream", 0.0),
+        ("macadam_load_shed_in_flight phase=exempt", 0.0),
         ("macadam_load_shed_limit", 2.0),
         ("macadam_load_shed_queued", 1.0),
+        ("macadam_load_shed_ended_total use=good", 0.0),
+        ("macadam_load_shed_ended_total use=bad", 0.0),
         ("macadam_load_shed_refused_total reason=queue-full", 2.0),
         ("macadam_load_shed_refused_total reason=queue-wait", 0.0),
         ("macadam_load_shed_refused_total reason=deadline", 0.0),
+        ("macadam_load_shed_refused_total reason=criticality", 0.0),
+        ("macadam_load_shed_refused_total reason=tenant", 0.0),
+        ("macadam_load_shed_refused_total reason=lag", 0.0),
+        ("macadam_load_shed_refused_total reason=pressure", 0.0),
     ];
     assert_eq!(read, expected.map(|(name, value)| (name.to_owned(), value)));
     crate::stand::pass(Duration::from_millis(10)).await;
-    let read = readings(&stand.gate);
-    assert_eq!((read[2].1, read[3].1, read[4].1, read[5].1), (0.0, 2.0, 1.0, 0.0));
+    assert_eq!((stand.figures(), refused(&stand.gate, "queue-wait")), ((2, 0), 1.0));
 }

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 
 use http::{Request, Response};
-use macadam_core::{GuardedBody, Rejection, RequestContext, ResponseBody, Wire};
+use macadam_core::{Gauges, GuardedBody, Rejection, RequestContext, ResponseBody, Wire};
 use macadam_load_shed::{LoadShed, LoadShedHandle, LoadShedLayer, Permit};
 use macadam_test::{Refused, Script, ScriptedBody, ScriptedService};
 use tokio::{
@@ -83,3 +83,14 @@ pub(crate) fn kind(response: &Response<Body>) -> &'static str {
 }
 
 pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// How many were refused for this reason.
+pub(crate) fn refused(gate: &LoadShedHandle, reason: &str) -> f64 {
+    let mut refused = None;
+    gate.read(&mut |reading| {
+        if reading.name == "macadam_load_shed_refused_total" && reading.labels == [("reason", reason)] {
+            refused = Some(reading.value);
+        }
+    });
+    refused.expect("each reason has its count")
+}

@@ -1,0 +1,167 @@
+//! The table of all laws, as Markdown.
+
+use std::fmt::{self, Write as _};
+
+use crate::{
+    backend::{Backend, Change},
+    clients::Clients,
+    law::Law,
+    plant::Plant,
+    trial::Stand,
+    work::Work,
+};
+
+/// Writes the table: for each law and trial the mean over the seeds, and the worst of them.
+///
+/// # Errors
+///
+/// If `to` does not take it.
+pub fn write(to: &mut impl fmt::Write, laws: &[Law], seeds: u64) -> fmt::Result {
+    write!(to, "| trial | must |")?;
+    for law in laws {
+        write!(to, " {law} |")?;
+    }
+    writeln!(to, "\n|---|---|{}", "---|".repeat(laws.len()))?;
+    for row in rows() {
+        write!(to, "| {} | {} |", row.name, row.must)?;
+        for &law in laws {
+            write!(to, " {} |", row.cell(law, seeds))?;
+        }
+        writeln!(to)?;
+    }
+    Ok(())
+}
+
+/// Writes how the limit moved in an hour at three times the capacity, for each law.
+///
+/// # Errors
+///
+/// If `to` does not take it.
+pub fn write_hour(to: &mut impl fmt::Write, laws: &[Law]) -> fmt::Result {
+    writeln!(to, "| law | mean limit | slope an hour | its 95 % interval |\n|---|---|---|---|")?;
+    let stand = pool(16, 0.02);
+    for &law in laws {
+        let drift = stand.drift(60, law, 1);
+        let (low, high) = (drift.slope - drift.margin, drift.slope + drift.margin);
+        writeln!(to, "| {law} | {:.1} | {:+.2} | {low:+.2} to {high:+.2} |", drift.limit, drift.slope)?;
+    }
+    Ok(())
+}
+
+/// A pool of `slots` with lognormal work, and clients who give up after half a second, or after ten times the work
+/// where that is more.
+#[must_use]
+pub fn pool(slots: u32, mean: f64) -> Stand {
+    stand(Backend::Pool { slots }, Work::lognormal(mean), slots)
+}
+
+/// The same with service times that grow with concurrency, so that `knee` in flight is best.
+#[must_use]
+pub fn contended(knee: u32, mean: f64) -> Stand {
+    stand(Backend::contended(knee), Work::lognormal(mean), knee)
+}
+
+/// A pool of 16 in which 5 % of the requests are 20 times slower than the rest.
+#[must_use]
+pub fn mixed() -> Stand {
+    stand(Backend::Pool { slots: 16 }, Work::Mixed { mean: 0.02, slow: 0.05, times: 20.0 }, 16)
+}
+
+fn stand(backend: Backend, work: Work, knee: u32) -> Stand {
+    let clients = Clients::patient_for((10.0 * work.mean()).max(0.5));
+    Stand::new(Plant { backend, work, clients }, 3 * knee)
+}
+
+struct Row {
+    name: String,
+    must: &'static str,
+    measure: Box<dyn Fn(Law, u64) -> f64>,
+    unit: Unit,
+}
+
+#[derive(Clone, Copy)]
+enum Unit {
+    /// A share; the least is the worst.
+    Share,
+    /// A share; the most is the worst.
+    Loss,
+    Millis,
+}
+
+impl Row {
+    fn cell(&self, law: Law, seeds: u64) -> String {
+        let values: Vec<f64> = (1..=seeds).map(|seed| (self.measure)(law, seed)).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let mut cell = String::new();
+        let written = match self.unit {
+            Unit::Share => write!(cell, "{:.1} % ({:.1})", 100.0 * mean, 100.0 * least),
+            Unit::Loss => write!(cell, "{:.2} % ({:.2})", 100.0 * mean, 100.0 * most),
+            Unit::Millis if mean.is_infinite() => {
+                write!(cell, "never in {}", values.iter().filter(|v| v.is_infinite()).count())
+            }
+            Unit::Millis => write!(cell, "{:.0} ms ({:.0})", 1e3 * mean, 1e3 * most),
+        };
+        written.expect("a string takes everything");
+        cell
+    }
+}
+
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut row = |name: String, must, unit, measure: Box<dyn Fn(Law, u64) -> f64>| {
+        rows.push(Row { name, must, measure, unit });
+    };
+    for (kind, make) in [("FIFO", pool as fn(u32, f64) -> Stand), ("contended", contended)] {
+        for slots in [4, 16, 64] {
+            for mean in [0.002, 0.02, 0.2] {
+                let stand = make(slots, mean);
+                for (times, must) in [(2.0, "≥ 97 %"), (3.0, "≥ 97 %"), (10.0, "≥ 95 %")] {
+                    let name = format!("{kind} {slots} × {} ms at {times}×", mean * 1e3);
+                    let goodput = move |law, seed| stand.overload(times, law, seed).goodput;
+                    row(format!("{name}: goodput"), must, Unit::Share, Box::new(goodput));
+                    let late = move |law, seed| stand.overload(times, law, seed).late;
+                    row(format!("{name}: p99 over the unloaded"), "≤ 50 ms", Unit::Millis, Box::new(late));
+                }
+            }
+        }
+    }
+    let (plain, mixed) = (pool(16, 0.02), mixed());
+    for times in [0.8, 0.9] {
+        let sheds = move |law, seed| plain.false_sheds(times, law, seed);
+        row(format!("false sheds at {times}×"), "≤ 0.1 %", Unit::Loss, Box::new(sheds));
+    }
+    let sheds = move |law, seed| mixed.false_sheds(0.7, law, seed);
+    row("false sheds at 0.7×, 5 % 20 times slower".into(), "≤ 0.1 %", Unit::Loss, Box::new(sheds));
+    for (name, changes, share) in
+        [("slots 16, 5, 16", SLOTS, 5.0 / 16.0), ("work 20, 60, 20 ms", WORK, 1.0 / 3.0)]
+    {
+        let goodput = move |law, seed| plain.dip(3.0, changes, share, law, seed).goodput;
+        row(format!("{name} at 3×: goodput of what was possible"), "≥ 95 %", Unit::Share, Box::new(goodput));
+        let back = move |law, seed| plain.dip(3.0, changes, share, law, seed).back;
+        row(format!("{name} at 3×: until back at 95 %"), "≤ 1000 ms", Unit::Millis, Box::new(back));
+    }
+    row(
+        "4 s at 10×, then 0.7×: goodput of 6 s".into(),
+        "≥ 99 %",
+        Unit::Share,
+        Box::new(move |law, seed| plain.aftermath(law, seed)),
+    );
+    row(
+        "0.5× to 3×: until settled".into(),
+        "≤ 500 ms",
+        Unit::Millis,
+        Box::new(move |law, seed| plain.surge(law, seed)),
+    );
+    row(
+        "every call times out: until at 1".into(),
+        "3 windows",
+        Unit::Millis,
+        Box::new(move |law, seed| plain.stall(law, seed)),
+    );
+    rows
+}
+
+const SLOTS: (Change, Change) = (Change::Slots(5), Change::Slots(16));
+const WORK: (Change, Change) = (Change::Slowness(3.0), Change::Slowness(1.0));

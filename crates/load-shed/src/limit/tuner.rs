@@ -1,0 +1,82 @@
+//! From looks at the gate to rules for it.
+
+use std::{fmt, time::Duration};
+
+use super::{backlog::Backlog, controller::Controller, windows::Windows};
+
+/// The gate at one beat. The counts only grow; what counts is their difference to the last look.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// How many run.
+    pub in_flight: u32,
+    /// How many wait.
+    pub waiting: u32,
+    /// How long the one that waits longest has waited; zero if nobody waits.
+    pub oldest: Duration,
+    /// Completed, and of use to somebody.
+    pub good: u64,
+    /// Ended in a way that says *too much*.
+    pub bad: u64,
+    /// Refused for want of a slot.
+    pub refused: u64,
+}
+
+/// By what the gate and its queue go, until the next beat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// How many may run.
+    pub limit: u32,
+    /// How many may wait.
+    pub queue: u16,
+    /// Who waited least is next. Else it is who waited longest.
+    pub newest_first: bool,
+    /// Who has waited longer than this is refused.
+    pub max_wait: Duration,
+}
+
+/// Makes windows of looks, asks a [`Controller`] for the limit, and sees whether a queue is a burst or an overload.
+pub struct Tuner {
+    controller: Box<dyn Controller>,
+    windows: Windows,
+    backlog: Backlog,
+    rules: Rules,
+}
+
+impl Tuner {
+    /// Starts from `rules`, whose queue and wait are the most that there will ever be.
+    pub fn new(controller: impl Controller, rules: Rules) -> Self {
+        let backlog = Backlog::new(&rules);
+        Self { controller: Box::new(controller), windows: Windows::default(), backlog, rules }
+    }
+
+    /// The rules from now on, where `elapsed` has passed since the last look.
+    pub fn on_beat(&mut self, elapsed: Duration, look: Look) -> Rules {
+        if let Some(window) = self.windows.on_beat(elapsed, look, self.rules.limit) {
+            let limit = self.controller.on_window(&window);
+            if limit != self.rules.limit {
+                self.rules.limit = limit;
+                self.windows.settle();
+            }
+        }
+        self.backlog.on_beat(elapsed, look, &mut self.rules);
+        self.rules
+    }
+
+    /// Changes the most that the queue and the wait in it will ever be.
+    pub fn set_most(&mut self, queue: u16, max_wait: Duration) {
+        self.backlog.set_most(queue, max_wait);
+        self.rules.queue = self.rules.queue.min(queue);
+        self.rules.max_wait = max_wait;
+    }
+
+    /// The rules as they are.
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+}
+
+impl fmt::Debug for Tuner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tuner").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}

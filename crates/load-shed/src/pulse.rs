@@ -1,0 +1,252 @@
+//! The beat: a task that looks at the gate every few milliseconds while there is something to see.
+//!
+//! It is spawned at the first call, since a layer may be made before there is a runtime, and sleeps without a timer
+//! while nothing is in flight. It ends with the gate or with its runtime; in another runtime the next call spawns
+//! another. A gate that serves several runtimes has one beat, in the first of them.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    door::{self, Door},
+    gate::{Gate, Use},
+    lag::{BEAT, Lag, Lateness},
+    limit::{Look, Rules, Tuner},
+    pace::Pace,
+    pressure::{Pressure, Pressures, refused_from},
+    queue::{CLASSES, Claim, Order},
+    reason::Reason,
+    refusal::Tally,
+    sync::{
+        Mutex,
+        atomic::{
+            AtomicU8, AtomicU32,
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
+        },
+        lock,
+    },
+};
+
+pub(crate) struct Pulse {
+    gate: Arc<Gate>,
+    tally: Arc<Tally>,
+    pub(crate) lag: Lag,
+    pub(crate) door: Door,
+    /// The first class that is refused for a signal from outside.
+    refused_from: AtomicU8,
+    pressures: Mutex<Pressures>,
+    /// What is seen of a request's way, as means of the last interval.
+    pace: Pace,
+    /// In how many seconds those who are refused now should be back.
+    drain_secs: AtomicU32,
+    state: AtomicU8,
+    wake: Arc<Notify>,
+    /// Locked by the beat, and by who changes a setting.
+    tuner: Mutex<Tuner>,
+}
+
+// The states of a pulse.
+const NONE: u8 = 0;
+const BEATING: u8 = 1;
+const PARKED: u8 = 2;
+/// Its runtime has no timer.
+const DEAD: u8 = 3;
+
+impl Pulse {
+    pub(crate) fn new(gate: Arc<Gate>, tally: Arc<Tally>, tuner: Tuner, target_lag: Duration) -> Self {
+        let pulse = Self {
+            gate,
+            tally,
+            lag: Lag::new(target_lag),
+            door: Door::new(),
+            refused_from: AtomicU8::new(CLASSES as u8),
+            pressures: Mutex::default(),
+            pace: Pace::default(),
+            drain_secs: AtomicU32::new(LEAST_DRAIN),
+            state: AtomicU8::new(NONE),
+            wake: Arc::new(Notify::new()),
+            tuner: Mutex::new(tuner),
+        };
+        pulse.follow(lock(&pulse.tuner).rules());
+        pulse
+    }
+
+    /// Whether a request gets as far as the gate.
+    pub(crate) fn lets_in(&self, claim: Claim) -> Result<(), Reason> {
+        if claim.class >= self.refused_from.load(Relaxed) {
+            Err(Reason::Pressure)
+        } else if !self.lag.admits(claim.class) {
+            Err(Reason::Lag)
+        } else if !self.door.lets_in(claim.class, claim.tenant.unwrap_or(0)) {
+            Err(Reason::Criticality)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// In which time a request that asks now would have been answered, at the least: what a deadline before that asks
+    /// for cannot be had.
+    pub(crate) fn least_time(&self, waiting: u16) -> Duration {
+        // Newest first, nobody waits for those who were there before.
+        let wait =
+            if self.queue_is_overloaded() { Duration::ZERO } else { self.pace.turn() * waiting.into() };
+        wait + self.pace.least_run()
+    }
+
+    /// In how many seconds those who are refused now would all have been served.
+    pub(crate) fn drain_secs(&self) -> u32 {
+        self.drain_secs.load(Relaxed)
+    }
+
+    /// Changes a setting of the tuner.
+    pub(crate) fn tune(&self, change: impl FnOnce(&mut Tuner)) {
+        let mut tuner = lock(&self.tuner);
+        change(&mut tuner);
+        self.follow(tuner.rules());
+    }
+
+    pub(crate) fn watch(&self, pressure: Arc<dyn Pressure>) {
+        lock(&self.pressures).push(pressure);
+    }
+
+    /// Sees to it that the beat goes on while there are requests: one look at a byte that hardly ever changes.
+    pub(crate) fn keep(self: &Arc<Self>) {
+        // A request that comes between the beat's last look and its parking is seen with the next one.
+        if self.state.load(Relaxed) != BEATING {
+            self.start();
+        }
+    }
+
+    #[cold]
+    fn start(self: &Arc<Self>) {
+        match self.state.compare_exchange(PARKED, BEATING, AcqRel, Acquire) {
+            Ok(_) => self.wake.notify_one(),
+            Err(NONE) => {
+                let Ok(runtime) = Handle::try_current() else { return };
+                if self.state.compare_exchange(NONE, BEATING, AcqRel, Acquire).is_ok() {
+                    let beating = Beating(Arc::downgrade(self));
+                    runtime.spawn(beating.run(Arc::clone(&self.wake)));
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Looks at the gate until there is nothing to see.
+    async fn beat(&self) {
+        let mut last = Instant::now();
+        let mut lateness = Lateness::default();
+        self.lag.beat(last, Duration::ZERO, false);
+        let (mut idle, mut seen) = (0, self.look(last));
+        let (mut interval_began, mut interval_saw, mut in_flight) = (last, seen, 0.0);
+        while idle < LINGER {
+            let due = last + BEAT;
+            sleep_until(due).await;
+            let now = Instant::now();
+            // Timers go by whole milliseconds, so that one is late by up to that much in the best of cases.
+            let lag = now.saturating_duration_since(due).saturating_sub(TIMER_TICK);
+            let elapsed = now - last;
+            self.lag.beat(now, lag, lateness.on_beat(elapsed, lag, self.lag.target()));
+
+            let look = self.look(now);
+            let rules = lock(&self.tuner).on_beat(elapsed, look);
+            self.follow(rules);
+            in_flight += f64::from(look.in_flight) * elapsed.as_secs_f64();
+            let interval = now - interval_began;
+            if interval >= door::INTERVAL {
+                let completed = look.good - interval_saw.good;
+                self.on_interval(completed, look.refused - interval_saw.refused, rules);
+                self.pace.on_interval(interval, completed, in_flight / interval.as_secs_f64());
+                (interval_began, interval_saw, in_flight) = (now, look, 0.0);
+            }
+            let nothing_happened = (look.good, look.bad, look.refused) == (seen.good, seen.bad, seen.refused);
+            idle = if nothing_happened && look.in_flight + look.waiting == 0 { idle + 1 } else { 0 };
+            (last, seen) = (now, look);
+        }
+        self.lag.beat(last, Duration::ZERO, false);
+        self.on_interval(0, 0, self.rules());
+    }
+
+    fn on_interval(&self, completed: u64, refused: u64, rules: Rules) {
+        self.door.on_interval(completed, rules.newest_first || self.lag.is_overloaded());
+        // Those who came in one interval are served in so many of them: spread over as many seconds, they fit.
+        let intervals = (completed + refused).checked_div(completed).unwrap_or(u64::MAX);
+        self.drain_secs.store(intervals.clamp(LEAST_DRAIN.into(), MOST_DRAIN.into()) as u32, Relaxed);
+        let highest = lock(&self.pressures).iter().map(|pressure| pressure.read()).fold(0.0, f64::max);
+        self.refused_from.store(refused_from(highest), Relaxed);
+    }
+
+    /// Whether the queue is that of an overload, and no burst.
+    pub(crate) fn queue_is_overloaded(&self) -> bool {
+        self.rules().newest_first
+    }
+
+    fn rules(&self) -> Rules {
+        lock(&self.tuner).rules()
+    }
+
+    fn look(&self, now: Instant) -> Look {
+        let word = self.gate.look();
+        Look {
+            in_flight: word.in_flight(),
+            waiting: word.waiting().into(),
+            oldest: self.gate.oldest(now),
+            good: self.gate.ended(Use::Good),
+            bad: self.gate.ended(Use::Bad),
+            refused: self.tally.for_want_of_room(),
+        }
+    }
+
+    fn follow(&self, rules: Rules) {
+        if self.gate.look().limit() != rules.limit {
+            self.gate.set_limit(rules.limit);
+        }
+        let Rules { queue, newest_first, max_wait, .. } = rules;
+        self.gate.set_queue(queue, Order { newest_first, max_wait, from_class: self.door.border() });
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.wake.notify_one();
+    }
+}
+
+/// The task's hold on the pulse: none while it is parked, so that a gate that nobody uses is freed.
+struct Beating(Weak<Pulse>);
+
+impl Beating {
+    async fn run(self, wake: Arc<Notify>) {
+        while let Some(pulse) = self.0.upgrade() {
+            pulse.beat().await;
+            pulse.state.store(PARKED, Release);
+            drop(pulse);
+            wake.notified().await;
+        }
+    }
+}
+
+impl Drop for Beating {
+    fn drop(&mut self) {
+        if let Some(pulse) = self.0.upgrade() {
+            let state = if std::thread::panicking() { DEAD } else { NONE };
+            pulse.state.store(state, Release);
+        }
+    }
+}
+
+/// How many beats without anything to see it takes to park: a tenth of a second, so that one request after the other
+/// does not park and wake it each time.
+const LINGER: u32 = 20;
+const TIMER_TICK: Duration = Duration::from_millis(1);
+const LEAST_DRAIN: u32 = 3;
+/// Half a minute: who is told more comes back anyway, or never.
+const MOST_DRAIN: u32 = 30;

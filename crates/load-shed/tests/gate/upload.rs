@@ -1,0 +1,119 @@
+//! Requests that wait for their own bodies, and responses without an end.
+
+use std::{convert::Infallible, sync::Arc};
+
+use crate::stand::{Stand, limit, pass, turn};
+use http::{Method, Request, Response, header::CONTENT_TYPE};
+use macadam_core::{RequestContext, Stage, Wire};
+use macadam_load_shed::LoadShedHandle;
+use macadam_test::{ScriptedBody, Step};
+use tokio::{
+    sync::Notify,
+    time::{Duration, Instant},
+};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+trait Handler: Service<Request<()>, Future: Send, Error: Send, Response: Send> + Clone + Send + 'static {}
+impl<S> Handler for S where
+    S: Service<Request<()>, Future: Send, Error: Send, Response: Send> + Clone + Send + 'static
+{
+}
+
+const TICK: Duration = Duration::from_millis(1);
+const LONG: Duration = Duration::from_millis(100);
+
+/// A gate of one slot before a handler that waits for its body until it is told that it has it, and then works.
+fn reading() -> (LoadShedHandle, impl Handler, Arc<Notify>) {
+    let (layer, gate) = limit(1).queue(0).pair();
+    let arrived = Arc::new(Notify::new());
+    let body = Arc::clone(&arrived);
+    let service = layer.layer(service_fn(move |request: Request<()>| {
+        let (context, body) = (RequestContext::get(&request).cloned(), Arc::clone(&body));
+        async move {
+            // As serve does it around the body that it hands out.
+            if let Some(context) = &context {
+                context.set_stage(Stage::ReadingBody);
+            }
+            body.notified().await;
+            if let Some(context) = &context {
+                context.set_stage(Stage::Handling);
+            }
+            std::future::pending::<()>().await;
+            Ok::<_, Infallible>(Response::new(ScriptedBody::empty()))
+        }
+    }));
+    (gate, service, arrived)
+}
+
+async fn upload(service: &impl Handler, method: Method) {
+    let mut request = Request::builder().method(method).uri("/upload").body(()).unwrap();
+    let context = RequestContext::new(Instant::now(), None, Wire::of(&request));
+    request.extensions_mut().insert(context);
+    tokio::spawn(service.clone().oneshot(request));
+    turn().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_its_upload_for_100_ms_moves_over_and_not_a_tick_before() {
+    let (gate, service, _body) = reading();
+    upload(&service, Method::POST).await;
+    pass(LONG - TICK).await;
+    assert_eq!((gate.in_flight(), gate.streams()), (1, 0));
+    pass(TICK).await;
+    assert_eq!((gate.in_flight(), gate.streams()), (0, 1));
+    upload(&service, Method::POST).await;
+    assert_eq!((gate.in_flight(), gate.streams()), (1, 1), "its slot is another's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_its_body_a_tick_before_keeps_its_slot() {
+    let (gate, service, body) = reading();
+    upload(&service, Method::PUT).await;
+    pass(LONG - TICK).await;
+    body.notify_one();
+    pass(Duration::from_secs(10)).await;
+    assert_eq!((gate.in_flight(), gate.streams()), (1, 0), "it works");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_method_without_a_body_waits_for_none() {
+    let (gate, service, _body) = reading();
+    upload(&service, Method::GET).await;
+    pass(Duration::from_secs(10)).await;
+    assert_eq!((gate.in_flight(), gate.streams()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_is_dropped_gives_back_what_it_moved_to() {
+    let (gate, service, _body) = reading();
+    let mut request = Request::post("/upload").body(()).unwrap();
+    let context = RequestContext::new(Instant::now(), None, Wire::of(&request));
+    request.extensions_mut().insert(context);
+    let sent = tokio::spawn(service.oneshot(request));
+    turn().await;
+    pass(LONG).await;
+    assert_eq!((gate.in_flight(), gate.streams()), (0, 1));
+    sent.abort();
+    turn().await;
+    assert_eq!((gate.in_flight(), gate.streams()), (0, 0));
+}
+
+fn figures(stand: &Stand) -> (u32, u32) {
+    (stand.gate.in_flight(), stand.gate.streams())
+}
+
+#[tokio::test(start_paused = true)]
+async fn event_streams_have_slots_of_their_own_and_are_counted() {
+    let stand = Stand::new(limit(2).max_streams(1));
+    let mut held = Vec::new();
+    for expected in [(0, 1), (1, 1), (2, 1)] {
+        let sent = stand.get("/events").await;
+        let body = ScriptedBody::new([Step::pending()]);
+        let stream = Response::builder().header(CONTENT_TYPE, "text/event-stream").body(body).unwrap();
+        stand.script.try_next_call().expect("it has a slot").respond(stream);
+        held.push(sent.await.unwrap().unwrap());
+        assert_eq!(figures(&stand), expected, "what finds no room among the streams keeps its slot");
+    }
+    drop(held);
+    assert_eq!(figures(&stand), (0, 0));
+}
