@@ -182,13 +182,15 @@ impl fmt::Debug for RoadBuilder {
 
 fn load_shed(settings: &Settings) -> Result<LoadShedLayer, Error> {
     let settings = &settings.load_shed;
-    Ok(LoadShedLayer::new(settings.max_in_flight)?.queue(settings.queue).max_wait(settings.queue_wait).mode(
-        match settings.mode {
-            Shedding::Enforce => Mode::Enforce,
-            Shedding::DryRun => Mode::DryRun,
-            Shedding::Off => Mode::Off,
-        },
-    ))
+    let mode = match settings.mode {
+        Shedding::Enforce => Mode::Enforce,
+        Shedding::DryRun => Mode::DryRun,
+        Shedding::Off => Mode::Off,
+    };
+    let layer = LoadShedLayer::adaptive_up_to(settings.max_in_flight)?.target_lag(settings.target_lag)?;
+    let layer = layer.queue(settings.queue).max_wait(settings.queue_wait).mode(mode);
+    let by_path = settings.criticality.clone();
+    Ok(if by_path.is_empty() { layer } else { layer.criticality(move |head| by_path.of(head.uri.path())) })
 }
 
 fn shutdown(settings: &Settings, hooks: Vec<Hook>) -> Result<Shutdown, Error> {

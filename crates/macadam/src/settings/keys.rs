@@ -70,9 +70,13 @@ pub(super) const KEYS: &[Key] = keys! {
     load_shed.max_in_flight: "The most requests in flight at once, from admission to the last frame.",
         "1,024 is far above what a healthy service of this size has in flight, and far below what exhausts its memory.";
     load_shed.queue: "The most requests that wait for their turn; 0 for none.",
-        "A quarter of the limit takes a burst, and no more than a burst.";
+        "It is as long as what is served in the longest wait; this bounds what that takes in memory.";
     load_shed.queue_wait: "From a request's place in the queue to its turn, at most; its deadline may make it less.",
         "Who waited half a second of a 3 s deadline still has most of it; who would wait longer is better told at once.";
+    load_shed.target_lag: "How late the executor may be, at the least over a tenth of a second, before requests are shed for it.",
+        "5 ms is more than any pause of a runtime that keeps up, and little beside what a client notices.";
+    load_shed.criticality: "Which paths matter how much when requests are shed; what is not named is `critical`.",
+        "Only you know. What matters less makes room for what matters more, in an overload and in no other case.";
     shutdown.lame_duck: "From the signal to the end of accepting: the service serves, fails its readiness probe and asks clients to leave.",
         "5 s is what load balancers take to notice. Nobody waits for one on a developer's machine.";
     shutdown.drain: "From the end of accepting until what is still in flight is cut.",

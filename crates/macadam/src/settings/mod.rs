@@ -1,5 +1,6 @@
 //! What an operator may say of a service, and where.
 
+mod criticality;
 mod error;
 mod keys;
 mod reference;
@@ -11,6 +12,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use serde::de::DeserializeOwned;
 
 pub use self::{
+    criticality::ByPath,
     error::SettingsError,
     value::{Bytes, Inbound, Logs, Profile, Shedding},
 };
@@ -99,6 +101,10 @@ pub struct LoadShed {
     pub queue: u16,
     /// From a request's place in the queue to its turn, at most.
     pub queue_wait: Duration,
+    /// How late the executor may be before requests are shed for it.
+    pub target_lag: Duration,
+    /// Which path matters how much.
+    pub criticality: ByPath,
 }
 
 /// `[shutdown]`: the way from a signal to the exit.
@@ -172,8 +178,10 @@ impl Settings {
             load_shed: LoadShed {
                 mode: Shedding::Enforce,
                 max_in_flight: 1024,
-                queue: 256,
+                queue: 512,
                 queue_wait: Duration::from_millis(500),
+                target_lag: Duration::from_millis(5),
+                criticality: ByPath::default(),
             },
             shutdown: Shutdown {
                 lame_duck: Duration::from_secs(if dev { 0 } else { 5 }),

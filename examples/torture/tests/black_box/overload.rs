@@ -49,8 +49,29 @@ async fn never_more_than_the_limit_is_in_flight_and_the_rest_is_told_so() {
     println!("served {served}, shed {shed}, at most {most_in_flight} in flight and {most_queued} queued");
     assert_eq!(most_in_flight, 8.0, "all of the limit is used, and no more");
     assert!(most_queued > 0.0 && most_queued <= 16.0);
-    assert_eq!(served, 24, "eight at once and sixteen after them");
-    assert_eq!(shed, 176);
+    assert!((16..=24).contains(&served), "eight at once, and eight to sixteen after them: {served}");
+    assert_eq!(served + shed, 200);
+}
+
+/// A client that is refused before it has been heard out is still there for another request.
+#[tokio::test]
+async fn a_refused_upload_keeps_its_connection() {
+    let torture =
+        Torture::start(&[("MACADAM_LOAD_SHED_MAX_IN_FLIGHT", "1"), ("MACADAM_LOAD_SHED_QUEUE", "0")]).await;
+    let mut slow = Client::connect(torture.public).await;
+    slow.send(b"GET /stream?frames=100&every=100&bytes=1 HTTP/1.1\r\nhost: torture\r\n\r\n").await;
+    let mut client = Client::connect(torture.public).await;
+    while client.get("/io?ms=0").await.status != 503 {}
+
+    let upload =
+        [b"POST /upload HTTP/1.1\r\nhost: torture\r\ncontent-length: 16384\r\n\r\n", &[b'x'; 16384][..]]
+            .concat();
+    for nth in 0..100 {
+        client.send(&upload).await;
+        let reply = client.response().await;
+        assert_eq!(reply.status, 503, "{nth}");
+        assert_eq!(reply.header("connection"), None, "{nth}");
+    }
 }
 
 /// The sum of a gauge's readings on the status page.
