@@ -102,7 +102,7 @@ fn requests(table: &InFlight, now: Instant) -> Requests {
 fn request(context: &RequestContext, now: Instant) -> Request {
     let age = now.saturating_duration_since(context.arrival());
     Request {
-        id: context.request_id().and_then(|id| Some(id.to_str().ok()?.to_owned())),
+        id: context.request_id().map(|id| id.to_string()),
         method: context.wire().method_name(),
         route: context.route().map(macadam_core::Route::as_str),
         stage: context.stage().as_str(),

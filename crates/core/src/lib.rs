@@ -22,7 +22,7 @@
 //!
 //! let mut request = Request::get("/orders").body(()).unwrap();
 //! let context = RequestContext::of(&mut request);
-//! context.set_request_id("01J-42".parse().unwrap());
+//! context.set_request_id("01J-42").unwrap();
 //!
 //! let refusal = Rejection::new(Kind::Overloaded).retry_after_secs(2);
 //! let response: http::Response<macadam_core::ResponseBody<String>> =

@@ -3,12 +3,18 @@
 #[cfg(not(macadam_loom))]
 pub(crate) use {
     atomic_waker::AtomicWaker,
-    std::sync::{Mutex, MutexGuard, atomic},
+    std::{
+        sync::{Mutex, MutexGuard, atomic},
+        thread::yield_now,
+    },
     tokio::sync::Notify,
 };
 
 #[cfg(macadam_loom)]
-pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
+pub(crate) use loom::{
+    sync::{Mutex, MutexGuard, atomic},
+    thread::yield_now,
+};
 
 use std::sync::PoisonError;
 

@@ -5,7 +5,7 @@ use http_body_util::Full;
 use macadam_core::{
     Criticality, End, GuardedBody, GuardedFuture, Hold, InFlight, InFlightGuard, Kind, Outcome, Phase,
     PhaseOwner, PhaseWatch, Protocol, Rejection, RequestContext, ResponseBody, Route, Stage, Wire,
-    context::{Lowered, TimerOwner, WakeAsked},
+    context::{Id, InvalidRequestId, Lowered, TimerOwner, WakeAsked},
 };
 use tokio::time::Instant;
 
@@ -18,6 +18,7 @@ const _: () = {
     free::<WakeAsked>();
     free::<Wire>();
     free::<Route>();
+    free::<(Id, InvalidRequestId)>();
     free::<(Criticality, Outcome, Protocol, Stage)>();
 
     free::<Rejection>();

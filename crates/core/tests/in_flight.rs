@@ -6,22 +6,21 @@ use std::{
     thread,
 };
 
-use http::{HeaderValue, Request};
+use http::Request;
 use macadam_core::{InFlight, InFlightGuard, RequestContext, Wire};
 use macadam_test::allocations;
 use tokio::time::{Duration, Instant, timeout};
 
 fn named(id: &'static str) -> RequestContext {
     let context = RequestContext::new(Instant::now(), None, Wire::of(&Request::new(())));
-    context.set_request_id(HeaderValue::from_static(id));
+    context.set_request_id(id).expect("it is an id");
     context
 }
 
 fn names(table: &InFlight) -> Vec<Option<String>> {
     let mut names = Vec::new();
     table.for_each(|context| {
-        let id = context.and_then(RequestContext::request_id).and_then(|id| id.to_str().ok());
-        names.push(id.map(str::to_owned));
+        names.push(context.and_then(RequestContext::request_id).map(|id| id.to_string()));
     });
     names.sort();
     names

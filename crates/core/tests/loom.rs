@@ -146,6 +146,34 @@ fn settling_has_exactly_one_winner() {
     });
 }
 
+#[test]
+fn of_two_ids_the_first_stays_and_nobody_sees_a_half_of_one() {
+    // Two words each.
+    const IDS: [&str; 2] = ["aaaaaaaaaaaa", "bbbbbbbbbbbb"];
+    let arrival = Instant::now();
+    loom::model(move || {
+        let context = context(arrival);
+        let looker = thread::spawn({
+            let context = context.clone();
+            move || context.request_id()
+        });
+        let rival = thread::spawn({
+            let context = context.clone();
+            move || {
+                context.set_request_id(IDS[1]).unwrap();
+                context.request_id()
+            }
+        });
+        context.set_request_id(IDS[0]).unwrap();
+        let stays = context.request_id().expect("it has been given one");
+        assert!(IDS.contains(&stays.as_str()), "{stays}");
+        assert_eq!(rival.join().unwrap(), Some(stays));
+        if let Some(seen) = looker.join().unwrap() {
+            assert_eq!(seen, stays);
+        }
+    });
+}
+
 /// Remembers that it was woken.
 struct Woken(AtomicBool);
 

@@ -33,9 +33,9 @@ fn grpc() -> Wire {
     wire(Version::HTTP_2, "application/grpc+proto")
 }
 
-fn with_id(id: HeaderValue) -> RequestContext {
+fn with_id(id: &str) -> RequestContext {
     let context = RequestContext::new(Instant::now(), None, http1());
-    context.set_request_id(id);
+    context.set_request_id(id).expect("it is an id");
     context
 }
 
@@ -91,7 +91,7 @@ fn each_kind_is_this_problem_byte_for_byte() {
             r#"{"type":"urn:problem-type:macadam:panicked","title":"Internal Server Error","status":500,"detail":"The service failed on this request.","request_id":"7"}"#,
         ),
     ];
-    let context = with_id(HeaderValue::from_static("7"));
+    let context = with_id("7");
     for (kind, (status, problem)) in KINDS.into_iter().zip(problems) {
         let response = sent(Rejection::new(kind), &http1(), Some(&context), None);
         assert_eq!(response.status(), status);
@@ -113,23 +113,6 @@ fn a_request_without_an_id_gets_a_problem_without_one() {
     for context in [None, Some(&nameless)] {
         assert_eq!(document(&sent(Rejection::new(Kind::Panicked), &http1(), context, None)), problem);
     }
-}
-
-#[test]
-fn a_hostile_id_stays_a_string() {
-    for id in [r#"","admin":true,"a":""#, r"\", r#"\""#, "tab\tbed", "</script>"] {
-        let context = with_id(HeaderValue::from_str(id).unwrap());
-        let problem = document(&sent(Rejection::new(Kind::Overloaded), &http1(), Some(&context), None));
-        assert_eq!(problem["request_id"], id);
-        assert_eq!(problem.as_object().unwrap().len(), 5);
-    }
-}
-
-#[test]
-fn an_id_that_is_no_text_is_left_out() {
-    let context = with_id(HeaderValue::from_bytes(b"\xff").unwrap());
-    let problem = document(&sent(Rejection::new(Kind::Overloaded), &http1(), Some(&context), None));
-    assert!(problem.get("request_id").is_none());
 }
 
 #[test]
@@ -235,7 +218,7 @@ fn name(rejection: &Rejection, _: &Wire, _: Option<&RequestContext>) -> Response
 
 #[test]
 fn a_layers_own_renderer_comes_before_the_contexts() {
-    let context = with_id(HeaderValue::from_static("7"));
+    let context = with_id("7");
     context.set_renderer(Arc::new(|_: &Rejection, _: &Wire, context: Option<&RequestContext>| {
         let id = context.and_then(RequestContext::request_id).expect("the context is there");
         Response::new(Bytes::copy_from_slice(id.as_bytes()))
@@ -262,16 +245,9 @@ fn a_renderer_that_knows_no_grpc_does_not_break_it() {
 
 proptest! {
     #[test]
-    fn a_problem_parses_back_whatever_the_id(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-        let Ok(id) = HeaderValue::from_bytes(&bytes) else { return Ok(()) };
-        let problem = document(&sent(Rejection::new(Kind::Overloaded), &http1(), Some(&with_id(id.clone())), None));
-        prop_assert_eq!(problem.get("request_id").and_then(Value::as_str), id.to_str().ok());
-    }
-
-    #[test]
-    fn a_problem_parses_back_whatever_the_text_of_the_id(id in "[ -~\t]{0,64}") {
-        let context = with_id(HeaderValue::from_str(&id).expect("it is a header's text"));
-        let problem = document(&sent(Rejection::new(Kind::Overloaded), &http1(), Some(&context), None));
+    fn a_problem_parses_back_whatever_the_id(id in "[A-Za-z0-9._:@/+=-]{1,128}") {
+        let problem = document(&sent(Rejection::new(Kind::Overloaded), &http1(), Some(&with_id(&id)), None));
         prop_assert_eq!(problem["request_id"].as_str(), Some(id.as_str()));
+        prop_assert_eq!(problem.as_object().unwrap().len(), 5);
     }
 }

@@ -105,12 +105,12 @@ async fn a_request_is_in_the_table_from_its_call_to_its_bodys_last_frame() {
 async fn the_table_names_a_request_by_the_context_it_has_and_makes_none() {
     let mut road = Road::new();
     let (request, context) = request();
-    context.set_request_id("theirs".parse().unwrap());
+    context.set_request_id("theirs").unwrap();
     let named = road.call(request).await;
     let nameless = road.call(Request::new(ScriptedBody::empty())).await;
 
     let mut ids = Vec::new();
-    road.in_flight.for_each(|context| ids.push(context.and_then(RequestContext::request_id).cloned()));
+    road.in_flight.for_each(|context| ids.push(context.and_then(RequestContext::request_id)));
     ids.sort();
     assert_eq!(ids, [None, Some("theirs".parse().unwrap())]);
 

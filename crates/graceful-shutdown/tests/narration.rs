@@ -27,7 +27,7 @@ async fn every_phase_is_told_once_in_order_with_what_it_knows() {
         .unwrap();
     let handle = shutdown.handle();
     let context = RequestContext::of(&mut Request::new(()));
-    context.set_request_id("theirs".parse().unwrap());
+    context.set_request_id("theirs").unwrap();
     let place = handle.in_flight().enter(Some(context));
     handle.trigger("the lease is lost");
     let report = shutdown.run(serve).await;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use macadam_core::{Gauges, Phase, RequestContext};
 use macadam_graceful_shutdown::{Draining, HookEnd, Reason, Shutdown, ShutdownBuilder};
 use tokio::sync::oneshot;
@@ -117,7 +117,7 @@ async fn what_was_cut_is_named_whether_it_is_still_there_or_was_dropped_while_cl
         shutdown.layer().layer(service_fn(|_| future::pending::<Result<Response<String>, Infallible>>()));
     let mut request = |id: &'static str| {
         let mut request = Request::new(());
-        RequestContext::of(&mut request).set_request_id(HeaderValue::from_static(id));
+        RequestContext::of(&mut request).set_request_id(id).expect("it is an id");
         service.call(request)
     };
     let (stays, goes, cancelled) = (request("stays"), request("goes"), request("cancelled"));

@@ -14,7 +14,7 @@ use axum::BoxError;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use macadam_core::{Kind, Outcome, Rejection, RequestContext, ResponseBody};
+use macadam_core::{Kind, Outcome, Rejection, RequestContext, ResponseBody, context::Id};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -159,7 +159,7 @@ fn note(context: &RequestContext, payload: &(dyn Any + Send)) {
     // The message may quote the request: bounded, and escaped by `Debug`.
     let message: String = message.chars().take(200).collect();
     tracing::error!(
-        request_id = context.request_id().and_then(|id| id.to_str().ok()),
+        request_id = context.request_id().as_ref().map(Id::as_str),
         route = context.route().map(macadam_core::Route::as_str),
         panic = ?message,
         "the handler panicked"

@@ -2,13 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request};
-use macadam_core::RequestContext;
+use http::{Extensions, HeaderMap, HeaderName, Request};
+use macadam_core::{RequestContext, context::InvalidRequestId};
 
-use crate::{
-    id::{InvalidRequestId, check},
-    replaced::Replaced,
-};
+use crate::replaced::Replaced;
 
 /// The head of a request, borrowed, for a predicate that says whether its sender's id is kept.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +44,7 @@ pub(crate) enum Policy {
 /// What a request brought.
 pub(crate) enum Brought {
     /// An id to keep: the one value of the header.
-    Kept(HeaderValue),
+    Kept,
     /// Nothing that was looked at.
     NotAsked,
     /// Nothing to keep, though its sender may bring an id.
@@ -55,11 +52,12 @@ pub(crate) enum Brought {
 }
 
 impl Policy {
-    /// Judges what a request brought.
+    /// Judges what a request brought, and leaves it in the context if it is an id to keep.
     pub(crate) fn judge<B>(
         &self,
         context: &RequestContext,
         header: &HeaderName,
+        brought: bool,
         request: &Request<B>,
     ) -> Brought {
         let (headers, extensions) = (request.headers(), request.extensions());
@@ -71,17 +69,20 @@ impl Policy {
         if !asked {
             return Brought::NotAsked;
         }
-        let mut values = headers.get_all(header).iter();
-        let Some(value) = values.next() else { return Brought::Refused(Replaced::Missing) };
-        // Two proxies that disagree on which of two values counts would log two ids for one request.
-        if values.next().is_some() {
-            return Brought::Refused(Replaced::Duplicate);
+        if !brought {
+            return Brought::Refused(Replaced::Missing);
         }
-        match check(value.as_bytes()) {
-            Ok(()) => Brought::Kept(value.clone()),
+        let mut values = headers.get_all(header).iter();
+        // Two proxies that disagree on which of two values counts would log two ids for one request.
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Brought::Refused(Replaced::Duplicate);
+        };
+        match context.set_request_id(value) {
+            Ok(()) => Brought::Kept,
             Err(InvalidRequestId::Empty) => Brought::Refused(Replaced::Empty),
             Err(InvalidRequestId::TooLong) => Brought::Refused(Replaced::TooLong),
-            Err(InvalidRequestId::Charset) => Brought::Refused(Replaced::Charset),
+            // A reason that a later core knows is one of the bytes.
+            Err(_) => Brought::Refused(Replaced::Charset),
         }
     }
 }

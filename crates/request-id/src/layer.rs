@@ -6,7 +6,7 @@ use http::HeaderName;
 use tower_layer::Layer;
 
 use crate::{
-    generate::{Generate, Uuid7},
+    generate::{Generate, Generator},
     inbound::{Inbound, Policy},
     replaced::RequestIdHandle,
     service::RequestIdService,
@@ -23,7 +23,7 @@ pub(crate) struct Settings {
     pub(crate) header: Header,
     pub(crate) policy: Policy,
     pub(crate) on_request: bool,
-    pub(crate) generator: Arc<dyn Generate>,
+    pub(crate) generator: Generator,
     pub(crate) handle: RequestIdHandle,
 }
 
@@ -60,7 +60,7 @@ impl RequestIdLayer {
             header: Header::default(),
             policy,
             on_request: false,
-            generator: Arc::new(Uuid7),
+            generator: Generator::Uuid7,
             handle,
         };
         Self { settings: Arc::new(settings) }
@@ -83,10 +83,10 @@ impl RequestIdLayer {
         self
     }
 
-    /// What makes new ids. The default is [`Uuid7`].
+    /// What makes new ids. The default is [`Uuid7`](crate::Uuid7).
     #[must_use]
     pub fn generator(mut self, generator: impl Generate) -> Self {
-        Arc::make_mut(&mut self.settings).generator = Arc::new(generator);
+        Arc::make_mut(&mut self.settings).generator = Generator::Own(Arc::new(generator));
         self
     }
 

@@ -53,8 +53,7 @@
 //! # New ids
 //!
 //! [`Uuid7`] makes them, or [`Ulid`], [`Hex32`] or a [`Generate`] of your own. All three work on memory of their
-//! thread alone: no lock, no system call, a look at the clock once a second, less than a fiftieth of an allocation an
-//! id. Their random bits are those of ChaCha8, seeded by the operating system when a thread makes its first id and
+//! thread alone: no lock, no system call, a look at the clock once a second, no allocation. Their random bits are those of ChaCha8, seeded by the operating system when a thread makes its first id and
 //! again every 4,096 ids; the nanoseconds of the clock are mixed in, so that two processes forked from one do not
 //! repeat each other's ids.
 //!
@@ -70,6 +69,10 @@
 //! response has a header already pays no allocation: an empty or full header map allocates when the id goes in. It takes
 //! about a third of the time of tower-http's pair of layers: `cargo bench -p macadam-benches --bench request_id`.
 //!
+//! The id's text is in the context, and in each [`RequestId`], as a whole: one that is kept keeps nothing else alive, neither
+//! the buffer in which the request's head was read nor an arena. Only the header value on a response is a slice of 4 KiB
+//! that its thread uses again once all of them are gone: whoever keeps header values for long copies them.
+//!
 //! # Differences from tower-http
 //!
 //! - One layer, not two whose order around `TraceLayer` decides whether the id is seen.
@@ -80,6 +83,7 @@
 //! - No lock and no system call for a new id; `uuid`'s version 7 takes a lock shared by all threads, its version 4
 //!   asks the system for randomness unless told otherwise.
 
+mod arena;
 #[cfg(feature = "axum")]
 mod extract;
 mod generate;
@@ -93,9 +97,10 @@ mod service;
 pub use self::extract::MissingRequestId;
 pub use self::{
     generate::{Generate, Hex32, Ulid, Uuid7},
-    id::{InvalidRequestId, RequestId},
+    id::RequestId,
     inbound::Inbound,
     layer::RequestIdLayer,
     replaced::{Replaced, RequestIdHandle},
     service::{RequestIdService, ResponseFuture},
 };
+pub use macadam_core::context::InvalidRequestId;

@@ -6,18 +6,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderValue, Request, Response};
-use macadam_core::RequestContext;
+use http::{Request, Response};
+use macadam_core::{RequestContext, context::Id};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::{Span, level_filters::LevelFilter};
 
 use crate::{
-    generate,
-    id::RequestId,
+    arena,
     inbound::Brought,
     layer::{Header, Settings},
-    replaced::Replaced,
 };
 
 /// Gives every request one id; made by [`RequestIdLayer`](crate::RequestIdLayer).
@@ -46,51 +44,50 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let header = self.settings.header.clone();
-        let id = self.settings.identify(&mut request).unwrap_or_else(|| {
-            RequestContext::of(&mut request);
-            self.settings.identify(&mut request).expect("the context is there")
-        });
-        // Off, there is no subscriber in the process, and so no span.
-        if LevelFilter::current() != LevelFilter::OFF {
-            Span::current().record("request_id", id.as_str());
+        ResponseFuture {
+            context: self.settings.identify(&mut request),
+            header: self.settings.header.clone(),
+            inner: self.inner.call(request),
         }
-        ResponseFuture { inner: self.inner.call(request), header, id: Some(id.into()) }
     }
 }
 
 impl Settings {
-    /// Leaves one id in the context, and in the request's header in place of anything else. `None` if there is no
-    /// context to leave it in.
-    fn identify<B>(&self, request: &mut Request<B>) -> Option<RequestId> {
-        let context = RequestContext::get(request)?;
-        let name = self.header.name();
-        // A layer further out may have named the request already, and its logs say so.
-        let (id, brought_another) = match RequestId::of_context(context) {
-            Some(id) => (id, request.headers().contains_key(&name)),
-            None => {
-                let (id, brought_another) = match self.policy.judge(context, &name, request) {
-                    Brought::Kept(value) => (RequestId::made(value), false),
-                    Brought::NotAsked => (self.generate(context), request.headers().contains_key(&name)),
-                    Brought::Refused(reason) => {
-                        self.handle.count(reason);
-                        (self.generate(context), reason != Replaced::Missing)
-                    }
-                };
-                context.set_request_id(id.value().clone());
-                (id, brought_another)
-            }
+    /// Leaves one id in the context, the span, and in the request's header in place of anything else.
+    fn identify<B>(&self, request: &mut Request<B>) -> RequestContext {
+        let Some(context) = RequestContext::get(request) else {
+            RequestContext::of(request);
+            return self.identify(request);
         };
-        if brought_another || self.on_request {
-            request.headers_mut().insert(name, id.value().clone());
+        let name = self.header.name();
+        let brought = request.headers().contains_key(&name);
+        let mut kept = false;
+        // A layer further out may have named the request already, and its logs say so.
+        if context.request_id().is_none() {
+            match self.policy.judge(context, &name, brought, request) {
+                Brought::Kept => kept = true,
+                Brought::NotAsked => self.generator.name(context),
+                Brought::Refused(reason) => {
+                    self.handle.count(reason);
+                    self.generator.name(context);
+                }
+            }
         }
-        Some(id)
+        // For the response. One more reference costs less than to carry the text along: futures are moved a lot.
+        let context = context.clone();
+        if self.on_request || brought && !kept {
+            request.headers_mut().insert(name, arena::header_value(&named(&context)));
+        }
+        // Off, there is no subscriber in the process, and so no span.
+        if LevelFilter::current() != LevelFilter::OFF {
+            Span::current().record("request_id", named(&context).as_str());
+        }
+        context
     }
+}
 
-    fn generate(&self, context: &RequestContext) -> RequestId {
-        let arrival = context.arrival();
-        self.generator.generate(arrival).unwrap_or_else(|| generate::uuid7(arrival))
-    }
+fn named(context: &RequestContext) -> Id {
+    context.request_id().expect("it has been given an id by now")
 }
 
 pin_project! {
@@ -100,7 +97,7 @@ pin_project! {
         #[pin]
         inner: F,
         header: Header,
-        id: Option<HeaderValue>,
+        context: RequestContext,
     }
 }
 
@@ -115,12 +112,10 @@ where
         // Changed where it lies: a response is large, and every move is a copy.
         let mut answer = this.inner.poll(cx);
         if let Poll::Ready(Ok(response)) = &mut answer {
-            if let Some(id) = this.id.take() {
-                // An entry would be looked for and inserted in two steps; a service that has set its own is rare.
-                let headers = response.headers_mut();
-                if let Some(own) = headers.insert(this.header.name(), id) {
-                    headers.insert(this.header.name(), own);
-                }
+            // An entry would be looked for and inserted in two steps; a service that has set its own is rare.
+            let headers = response.headers_mut();
+            if let Some(own) = headers.insert(this.header.name(), arena::header_value(&named(this.context))) {
+                headers.insert(this.header.name(), own);
             }
         }
         answer

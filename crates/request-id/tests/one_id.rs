@@ -15,24 +15,23 @@ const X_REQUEST_ID: &str = "x-request-id";
 #[derive(Clone)]
 struct Seen {
     header: Vec<HeaderValue>,
-    context: HeaderValue,
+    context: RequestId,
 }
 
 impl Seen {
     /// The id, which the context says, and the header too if there is one.
     fn id(&self) -> &str {
         assert!(
-            self.header.is_empty() || self.header == [self.context.clone()],
+            self.header.is_empty() || self.header == [HeaderValue::from(self.context)],
             "one value, and the context's"
         );
-        self.context.to_str().expect("an id is text")
+        self.context.as_str()
     }
 }
 
 async fn answer(request: Request<()>) -> Result<Response<String>, Infallible> {
     let header = request.headers().get_all(X_REQUEST_ID).iter().cloned().collect();
-    let context = RequestContext::get(&request).and_then(RequestContext::request_id).cloned();
-    let context = context.expect("the layer leaves the id in the context");
+    let context = RequestId::of(&request).expect("the layer leaves the id in the context");
     let mut response = Response::new(String::new());
     response.extensions_mut().insert(Seen { header, context });
     Ok(response)

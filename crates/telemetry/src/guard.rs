@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::{StatusCode, response};
-use macadam_core::{End, Guard, RequestContext};
+use macadam_core::{End, Guard, RequestContext, context::Id};
 use tracing::{Span, field::Empty};
 
 use crate::active::Active;
@@ -22,7 +22,7 @@ impl RequestGuard {
         let span = tracing::info_span!(
             target: "macadam::request",
             "request",
-            request_id = context.request_id().and_then(|id| id.to_str().ok()),
+            request_id = context.request_id().as_ref().map(Id::as_str),
             method = context.wire().method_name(),
             route = Empty,
             status = Empty,

@@ -192,7 +192,7 @@ async fn an_error_of_the_service_passes_through() {
 #[tokio::test(start_paused = true)]
 async fn a_problem_names_the_request() {
     let (request, context) = with_context();
-    context.set_request_id("01J-42".parse().unwrap());
+    context.set_request_id("01J-42").unwrap();
     let (response, _) = send(&TimeoutLayer::new(LIMIT), request, Duration::MAX).await;
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     let text = text(response).await;

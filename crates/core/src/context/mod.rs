@@ -2,6 +2,8 @@
 
 mod clock;
 mod fact;
+mod first_id;
+mod id;
 mod route;
 mod wire;
 
@@ -11,13 +13,14 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use http::{HeaderValue, Request};
+use http::Request;
 use tokio::time::Instant;
 
-use self::{clock::Clock, fact::Fact};
+use self::{clock::Clock, fact::Fact, first_id::FirstId};
 pub use self::{
     clock::{Lowered, TimerOwner, WakeAsked},
     fact::{Criticality, Outcome, Stage},
+    id::{Id, InvalidRequestId},
     route::Route,
     wire::{Protocol, Wire},
 };
@@ -46,7 +49,7 @@ struct Shared {
     peer: Option<SocketAddr>,
     wire: Wire,
     clock: Clock,
-    request_id: OnceLock<HeaderValue>,
+    request_id: FirstId,
     route: OnceLock<Route>,
     renderer: OnceLock<Arc<dyn Render>>,
     body_limit: AtomicU64,
@@ -64,7 +67,7 @@ impl RequestContext {
                 peer,
                 wire,
                 clock: Clock::new(arrival),
-                request_id: OnceLock::new(),
+                request_id: FirstId::none(),
                 route: OnceLock::new(),
                 renderer: OnceLock::new(),
                 body_limit: AtomicU64::new(u64::MAX),
@@ -100,7 +103,7 @@ impl RequestContext {
         let to = &fork.shared;
         to.clock.copy_deadline(&from.clock);
         if let Some(id) = from.request_id.get() {
-            to.request_id.get_or_init(|| id.clone());
+            to.request_id.set(id.as_bytes()).expect("it was an id");
         }
         if let Some(route) = from.route.get() {
             to.route.get_or_init(|| *route);
@@ -129,13 +132,18 @@ impl RequestContext {
     }
 
     /// The request's id, once a layer has given it one.
-    pub fn request_id(&self) -> Option<&HeaderValue> {
+    pub fn request_id(&self) -> Option<Id> {
         self.shared.request_id.get()
     }
 
     /// Gives the request its id. The first one stays: everything that was said of the request so far bears it.
-    pub fn set_request_id(&self, id: HeaderValue) {
-        self.shared.request_id.get_or_init(|| id);
+    ///
+    /// # Errors
+    ///
+    /// If `id` is none: an [`Id`] has 1 to 128 bytes of `[A-Za-z0-9._:@/+=-]`.
+    #[inline]
+    pub fn set_request_id(&self, id: impl AsRef<[u8]>) -> Result<(), InvalidRequestId> {
+        self.shared.request_id.set(id.as_ref())
     }
 
     /// The matched route, once routing is over.

@@ -212,7 +212,7 @@ fn app(handle: &ShutdownHandle) -> Router {
 fn identify(mut request: Request) -> Request {
     let context = RequestContext::of(&mut request);
     let name = request.uri().path().trim_start_matches('/').to_owned();
-    context.set_request_id(format!("id-of-{name}").parse().unwrap());
+    context.set_request_id(format!("id-of-{name}")).unwrap();
     context.set_route(Route::intern(request.uri().path()));
     context.set_stage(Stage::Handling);
     request

@@ -32,7 +32,7 @@ fn readings(gate: &LoadShedHandle) -> Vec<(String, f64)> {
 async fn the_refused_get_a_problem_with_their_id_and_an_outcome() {
     let stand = full(limit(1)).await;
     let (request, context) = due_in(Duration::from_secs(3));
-    context.set_request_id("id-7".parse().unwrap());
+    context.set_request_id("id-7").unwrap();
     let refused = stand.send(request).await.await.unwrap().unwrap();
     assert_eq!(refused.status(), 503);
     assert_eq!(refused.headers()[CONTENT_TYPE], "application/problem+json");

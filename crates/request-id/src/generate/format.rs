@@ -14,29 +14,39 @@ pub(super) fn ulid_bits(tick: Tick, random: u128) -> u128 {
 }
 
 /// Hyphenated: 8-4-4-4-12.
+#[inline]
 pub(super) fn uuid7(bits: u128) -> [u8; 36] {
     let [a, b, c, d] = digits(bits);
-    let mut text = [b'-'; 36];
-    text[..8].copy_from_slice(&a);
-    text[9..13].copy_from_slice(&b[..4]);
-    text[14..18].copy_from_slice(&b[4..]);
-    text[19..23].copy_from_slice(&c[..4]);
-    text[24..28].copy_from_slice(&c[4..]);
-    text[28..].copy_from_slice(&d);
-    text
-}
-
-pub(super) fn hex32(bits: u128) -> [u8; 32] {
-    let mut text = [0; 32];
-    for (place, digits) in text.chunks_exact_mut(8).zip(digits(bits)) {
-        place.copy_from_slice(&digits);
+    let dash = |place: u32| u64::from(b'-') << (8 * place);
+    // Put together in registers: text that is written in pieces and read as a whole soon after makes the reader wait.
+    let words = [
+        a,
+        dash(7) | b >> 32 << 24 | dash(2) | b >> 16 & 0xffff,
+        b << 48 | dash(5) | c >> 32 << 8 | dash(0),
+        c << 32 | d >> 32,
+        d << 32,
+    ];
+    let mut text = [0; 36];
+    for (place, word) in text.chunks_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_be_bytes()[..place.len()]);
     }
     text
 }
 
-fn digits(bits: u128) -> [[u8; 8]; 4] {
-    let word = |shift: u32| hex8(u64::from((bits >> shift) as u32)).to_be_bytes();
+#[inline]
+pub(super) fn hex32(bits: u128) -> [u8; 32] {
+    let mut text = [0; 32];
+    for (place, digits) in text.chunks_exact_mut(8).zip(digits(bits)) {
+        place.copy_from_slice(&digits.to_be_bytes());
+    }
+    text
+}
+
+/// 32 bits a word, the first digit uppermost.
+#[inline]
+fn digits(bits: u128) -> [u64; 4] {
     // Written out, since `map` on an array is a call that is not inlined.
+    let word = |shift: u32| hex8(u64::from((bits >> shift) as u32));
     [word(96), word(64), word(32), word(0)]
 }
 

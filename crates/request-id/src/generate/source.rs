@@ -1,7 +1,7 @@
-//! What each thread makes its ids of: a clock, random bits, and the memory that the text is written to.
+//! What each thread makes its ids of: a clock and random bits.
 //!
-//! All of it is the thread's own. An id costs no lock, no system call, no look at the clock but one a second, and less
-//! than a fiftieth of an allocation.
+//! All of it is the thread's own. An id costs no lock, no system call, no look at the clock but one a second, and no
+//! allocation.
 
 use std::{
     cell::RefCell,
@@ -10,8 +10,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::BytesMut;
-use http::HeaderValue;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{RngCore, SeedableRng},
@@ -19,7 +17,6 @@ use rand_chacha::{
 use tokio::time::Instant;
 
 use super::{ticks::Tick, wall::Wall};
-use crate::id::RequestId;
 
 /// A thread's own source of ids.
 pub(super) struct Source {
@@ -28,32 +25,28 @@ pub(super) struct Source {
     seed_left: u32,
     last: Tick,
     wall: Wall,
-    arena: BytesMut,
 }
 
 /// Makes an id with this thread's source: `text` gets the moment and 128 random bits, and writes a valid id.
-pub(super) fn make<const N: usize>(arrival: Instant, text: impl Fn(Tick, u128) -> [u8; N]) -> RequestId {
+#[inline]
+pub(super) fn make<const N: usize>(arrival: Instant, text: impl Fn(Tick, u128) -> [u8; N]) -> [u8; N] {
     thread_local!(static SOURCE: RefCell<Source> = RefCell::new(Source::new()));
-    let make = |source: &mut Source| {
-        let now =
-            source.wall.at(arrival, || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
-        let (tick, random) = source.draw(now);
-        source.write(&text(tick, random))
-    };
     // A thread that is torn down has no source left, and may still answer a request.
-    SOURCE.try_with(|source| make(&mut source.borrow_mut())).unwrap_or_else(|_| make(&mut Source::new()))
+    let (tick, random) = SOURCE
+        .try_with(|source| source.borrow_mut().next(arrival))
+        .unwrap_or_else(|_| Source::new().next(arrival));
+    text(tick, random)
 }
 
 impl Source {
     fn new() -> Self {
         let random = ChaCha8Rng::try_from_os_rng().unwrap_or_else(|_| makeshift());
-        Self {
-            random,
-            seed_left: IDS_PER_SEED,
-            last: Tick::default(),
-            wall: Wall::default(),
-            arena: BytesMut::new(),
-        }
+        Self { random, seed_left: IDS_PER_SEED, last: Tick::default(), wall: Wall::default() }
+    }
+
+    fn next(&mut self, arrival: Instant) -> (Tick, u128) {
+        let now = self.wall.at(arrival, || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        self.draw(now)
     }
 
     /// The next moment and random bits, where the clock says `now` (since 1970).
@@ -72,16 +65,6 @@ impl Source {
         self.last = self.last.next(now.as_millis() as u64, (random >> 112) as u16);
         (self.last, random)
     }
-
-    fn write(&mut self, text: &[u8]) -> RequestId {
-        if self.arena.capacity() < text.len() {
-            // The old memory is used again if none of its ids is left.
-            self.arena.reserve(ARENA_BYTES);
-        }
-        self.arena.extend_from_slice(text);
-        let text = self.arena.split().freeze();
-        RequestId::made(HeaderValue::from_maybe_shared(text).expect("a generator writes visible ASCII"))
-    }
 }
 
 /// For a system that has no randomness to give when a thread starts: unique, if easier to guess.
@@ -93,16 +76,13 @@ fn makeshift() -> ChaCha8Rng {
 /// 64 KiB of the stream, as `rand`'s generator for threads does.
 const IDS_PER_SEED: u32 = 4096;
 
-/// Room for 113 UUIDs. An id that is kept keeps this much.
-const ARENA_BYTES: usize = 4096;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// The same memory in two processes.
     fn forked(source: &Source) -> Source {
-        Source { random: source.random.clone(), arena: BytesMut::new(), ..*source }
+        Source { random: source.random.clone(), ..*source }
     }
 
     #[test]
