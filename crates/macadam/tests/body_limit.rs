@@ -25,6 +25,13 @@ fn service(limit: u64) -> RoadService {
         .route("/more", post(length).layer(BodyLimit::bytes(4 * MIB as u64)))
         .route("/less", post(length).layer(BodyLimit::bytes(4)))
         .route("/any", post(length).layer(BodyLimit::disabled()))
+        .route(
+            "/trailers",
+            post(async |request: AxumRequest| {
+                let body = request.into_body().collect().await.unwrap();
+                body.trailers().unwrap()["x-checksum"].to_str().unwrap().to_owned()
+            }),
+        )
         .route("/ignored", post(async |_: AxumRequest| "fine"))
         .route(
             "/own",
@@ -90,6 +97,18 @@ async fn a_handler_that_reads_nothing_or_copes_answers_for_itself() {
     let service = service(10);
     assert_eq!(text(upload(&service, "/ignored", known(100)).await).await, "fine");
     assert_eq!(text(upload(&service, "/own", known(100)).await).await, "as much as I wanted");
+}
+
+#[tokio::test]
+async fn no_body_is_within_every_limit_and_trailers_alone_still_arrive() {
+    let service = service(0);
+    assert_eq!(text(upload(&service, "/", Body::empty()).await).await, "0");
+
+    let trailers = http_body::Frame::trailers(
+        [("x-checksum".parse().unwrap(), "1".parse().unwrap())].into_iter().collect(),
+    );
+    let body = StreamBody::new(futures_util::stream::iter([Ok::<_, std::io::Error>(trailers)]));
+    assert_eq!(text(upload(&service, "/trailers", Body::new(body)).await).await, "1");
 }
 
 #[tokio::test(start_paused = true)]

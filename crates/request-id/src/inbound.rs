@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderName, Request};
 use macadam_core::{RequestContext, context::InvalidRequestId};
 
@@ -44,7 +45,7 @@ pub(crate) enum Policy {
 /// What a request brought.
 pub(crate) enum Brought {
     /// An id to keep: the one value of the header.
-    Kept,
+    Kept(Bytes),
     /// Nothing that was looked at.
     NotAsked,
     /// Nothing to keep, though its sender may bring an id.
@@ -78,7 +79,8 @@ impl Policy {
             return Brought::Refused(Replaced::Duplicate);
         };
         match context.set_request_id(value) {
-            Ok(()) => Brought::Kept,
+            // A copy: a clone would keep the buffer in which the head was read until the response is written.
+            Ok(()) => Brought::Kept(Bytes::copy_from_slice(value.as_bytes())),
             Err(InvalidRequestId::Empty) => Brought::Refused(Replaced::Empty),
             Err(InvalidRequestId::TooLong) => Brought::Refused(Replaced::TooLong),
             // A reason that a later core knows is one of the bytes.

@@ -74,7 +74,7 @@ impl RequestIdLayer {
     }
 
     /// Whether a new id is put on a request that brought none, too: for handlers that pass their request on, headers and
-    /// all. Off by default, since a handler has [`RequestId`](crate::RequestId) and the header costs a tenth of the id.
+    /// all. Off by default, since a handler has [`RequestId`](crate::RequestId) and the header costs one more allocation.
     ///
     /// A request that did bring something bears its id, and nothing else, in any case.
     #[must_use]

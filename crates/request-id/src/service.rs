@@ -6,14 +6,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
-use macadam_core::{RequestContext, context::Id};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use macadam_core::RequestContext;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::{Span, level_filters::LevelFilter};
 
 use crate::{
-    arena,
     inbound::Brought,
     layer::{Header, Settings},
 };
@@ -45,7 +45,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         ResponseFuture {
-            context: self.settings.identify(&mut request),
+            id: Some(self.settings.identify(&mut request)),
             header: self.settings.header.clone(),
             inner: self.inner.call(request),
         }
@@ -53,8 +53,8 @@ where
 }
 
 impl Settings {
-    /// Leaves one id in the context, the span, and in the request's header in place of anything else.
-    fn identify<B>(&self, request: &mut Request<B>) -> RequestContext {
+    /// Leaves one id in the context, the span, and in the request's header in place of anything else; this is its text.
+    fn identify<B>(&self, request: &mut Request<B>) -> Bytes {
         let Some(context) = RequestContext::get(request) else {
             RequestContext::of(request);
             return self.identify(request);
@@ -62,32 +62,39 @@ impl Settings {
         let name = self.header.name();
         let brought = request.headers().contains_key(&name);
         let mut kept = false;
-        // A layer further out may have named the request already, and its logs say so.
-        if context.request_id().is_none() {
-            match self.policy.judge(context, &name, brought, request) {
-                Brought::Kept => kept = true,
+        let id = match context.request_id() {
+            // A layer further out has named the request already, and its logs say so.
+            Some(id) => Bytes::copy_from_slice(id.as_bytes()),
+            None => match self.policy.judge(context, &name, brought, request) {
+                Brought::Kept(id) => {
+                    kept = true;
+                    id
+                }
                 Brought::NotAsked => self.generator.name(context),
                 Brought::Refused(reason) => {
                     self.handle.count(reason);
-                    self.generator.name(context);
+                    self.generator.name(context)
                 }
-            }
-        }
-        // For the response. One more reference costs less than to carry the text along: futures are moved a lot.
-        let context = context.clone();
-        if self.on_request || brought && !kept {
-            request.headers_mut().insert(name, arena::header_value(&named(&context)));
-        }
+            },
+        };
         // Off, there is no subscriber in the process, and so no span.
         if LevelFilter::current() != LevelFilter::OFF {
-            Span::current().record("request_id", named(&context).as_str());
+            Span::current().record("request_id", text(&id));
         }
-        context
+        if self.on_request || brought && !kept {
+            // A copy costs what a first clone costs, and counts no references afterwards.
+            request.headers_mut().insert(name, header_value(Bytes::copy_from_slice(&id)));
+        }
+        id
     }
 }
 
-fn named(context: &RequestContext) -> Id {
-    context.request_id().expect("it has been given an id by now")
+fn text(id: &[u8]) -> &str {
+    std::str::from_utf8(id).expect("every allowed byte is ASCII")
+}
+
+fn header_value(id: Bytes) -> HeaderValue {
+    HeaderValue::from_maybe_shared(id).expect("every byte of an id may be in a header")
 }
 
 pin_project! {
@@ -97,7 +104,8 @@ pin_project! {
         #[pin]
         inner: F,
         header: Header,
-        context: RequestContext,
+        // Until the response is there. Not a header value yet: its padding makes each move of the future dearer.
+        id: Option<Bytes>,
     }
 }
 
@@ -112,10 +120,12 @@ where
         // Changed where it lies: a response is large, and every move is a copy.
         let mut answer = this.inner.poll(cx);
         if let Poll::Ready(Ok(response)) = &mut answer {
-            // An entry would be looked for and inserted in two steps; a service that has set its own is rare.
-            let headers = response.headers_mut();
-            if let Some(own) = headers.insert(this.header.name(), arena::header_value(&named(this.context))) {
-                headers.insert(this.header.name(), own);
+            if let Some(id) = this.id.take() {
+                // An entry would be looked for and inserted in two steps; a service that has set its own is rare.
+                let headers = response.headers_mut();
+                if let Some(own) = headers.insert(this.header.name(), header_value(id)) {
+                    headers.insert(this.header.name(), own);
+                }
             }
         }
         answer

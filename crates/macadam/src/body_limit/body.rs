@@ -5,27 +5,35 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use axum::BoxError;
+use axum::{BoxError, body::Body as AxumBody};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use macadam_core::RequestContext;
 use pin_project_lite::pin_project;
 
+/// The body as a Router takes it: boxed, unless it is empty.
+///
+/// What has ended cannot be too large any more, so nothing of it is kept: an empty body of axum's allocates nothing.
+pub(super) fn limited<B>(body: B, context: &RequestContext) -> AxumBody
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    if body.is_end_stream() {
+        return AxumBody::empty();
+    }
+    AxumBody::new(LimitedBody { body, context: context.clone(), read: 0, over: false })
+}
+
 pin_project! {
     /// A request's body that fails at the first frame that goes over the limit; before the first byte is read, if its
     /// length is known.
-    pub(crate) struct LimitedBody<B> {
+    struct LimitedBody<B> {
         #[pin]
         body: B,
         context: RequestContext,
         read: u64,
         over: bool,
-    }
-}
-
-impl<B> LimitedBody<B> {
-    pub(super) fn new(body: B, context: RequestContext) -> Self {
-        Self { body, context, read: 0, over: false }
     }
 }
 

@@ -5,15 +5,18 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use axum::{BoxError, body::Body as AxumBody};
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body;
 use macadam_core::{Kind, Rejection, RequestContext, ResponseBody};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{body::LimitedBody, lift_axum_limit};
+use super::{body::limited, lift_axum_limit};
 
-/// Enforces the limit. Around the Router alone: it changes the type of the request's body, which a Router boxes anyway.
+/// Enforces the limit. Around the Router alone: it boxes the request's body, as a Router does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EnforceBodyLimitLayer {
     bytes: u64,
@@ -41,7 +44,9 @@ pub(crate) struct EnforceBodyLimit<S> {
 
 impl<S, ReqB, ResB> Service<Request<ReqB>> for EnforceBodyLimit<S>
 where
-    S: Service<Request<LimitedBody<ReqB>>, Response = Response<ResB>>,
+    S: Service<Request<AxumBody>, Response = Response<ResB>>,
+    ReqB: Body<Data = Bytes> + Send + 'static,
+    ReqB::Error: Into<BoxError>,
 {
     type Response = Response<ResponseBody<ResB>>;
     type Error = S::Error;
@@ -55,8 +60,7 @@ where
         let context = RequestContext::of(&mut request);
         context.set_body_limit(self.bytes);
         lift_axum_limit(&mut request, self.bytes);
-        let limited = |body| LimitedBody::new(body, context.clone());
-        let inner = self.inner.call(request.map(limited));
+        let inner = self.inner.call(request.map(|body| limited(body, &context)));
         ResponseFuture { inner, context }
     }
 }

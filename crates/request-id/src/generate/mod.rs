@@ -7,7 +7,8 @@ mod wall;
 
 use std::sync::Arc;
 
-use macadam_core::{RequestContext, context::Id};
+use bytes::Bytes;
+use macadam_core::RequestContext;
 use tokio::time::Instant;
 
 use crate::id::RequestId;
@@ -93,17 +94,23 @@ pub(crate) enum Generator {
 }
 
 impl Generator {
-    /// Gives the request a new id.
-    pub(crate) fn name(&self, context: &RequestContext) {
+    /// Gives the request a new id, and returns its text.
+    pub(crate) fn name(&self, context: &RequestContext) -> Bytes {
         let arrival = context.arrival();
         let own = match self {
             Self::Uuid7 => None,
             Self::Own(own) => own.generate(arrival),
         };
-        let named = match own {
-            Some(id) => context.set_request_id(Id::from(id)),
-            None => context.set_request_id(uuid7(arrival)),
-        };
-        named.expect("a generator writes what an id may have");
+        match own {
+            Some(id) => leave(context, id.as_str()),
+            None => leave(context, uuid7(arrival)),
+        }
     }
+}
+
+#[inline]
+fn leave(context: &RequestContext, id: impl AsRef<[u8]>) -> Bytes {
+    let id = id.as_ref();
+    context.set_request_id(id).expect("a generator writes what an id may have");
+    Bytes::copy_from_slice(id)
 }
