@@ -59,9 +59,11 @@ async fn a_refused_upload_keeps_its_connection() {
     let torture =
         Torture::start(&[("MACADAM_LOAD_SHED_MAX_IN_FLIGHT", "1"), ("MACADAM_LOAD_SHED_QUEUE", "0")]).await;
     let mut slow = Client::connect(torture.public).await;
-    slow.send(b"GET /stream?frames=100&every=100&bytes=1 HTTP/1.1\r\nhost: torture\r\n\r\n").await;
+    slow.send(b"GET /stream?frames=1000&every=100&bytes=1 HTTP/1.1\r\nhost: torture\r\n\r\n").await;
+    let slow = slow.into_stream();
+    // Its head is here, and so it has the one slot.
+    slow.readable().await.unwrap();
     let mut client = Client::connect(torture.public).await;
-    while client.get("/io?ms=0").await.status != 503 {}
 
     let upload =
         [b"POST /upload HTTP/1.1\r\nhost: torture\r\ncontent-length: 16384\r\n\r\n", &[b'x'; 16384][..]]
