@@ -2,7 +2,7 @@
 
 use super::{
     controller::{Controller, Window},
-    measure::Measure,
+    measure::{Measure, Noise},
     probe::{Elasticity, Probe},
 };
 use crate::ConfigError;
@@ -19,9 +19,9 @@ use crate::ConfigError;
 /// - From its base it probes upwards often, since on a queue that costs a moment's delay, and downwards rarely, since at
 ///   the knee that costs throughput at once. A probe is put off for as long as it was dear.
 /// - A step is taken when one probe is enough to be sure of it, or all since the last step together are.
-/// - Steps are of a factor of two. They become smaller where they are refused, down to √2 upwards and 1.2 downwards.
-/// - With less in flight than the throughput times the shortest response time seen there, throughput has to fall
-///   (Little): that is not tried, but for a little.
+/// - Steps are of a factor of two. They become smaller where they are refused, down to 1.3 upwards and 1.2 downwards.
+/// - With less in flight than the throughput times the response time that is known from idle times, throughput has to
+///   fall (Little): that is not tried, but for a little. From far above it goes there at once.
 /// - When throughput changes at the same limit, the capacity has changed, and the search begins anew.
 /// - A window in which nobody was in want of a slot measures the load and not the limit: nothing moves.
 /// - Where more requests end badly than well, the limit falls to the share that does not, at most to a tenth.
@@ -38,6 +38,7 @@ pub struct Knee {
     unhindered: f64,
     /// For how many seconds somebody was in want of a slot.
     pressed: f64,
+    noise: Noise,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,7 @@ impl Knee {
             down: Probe::new(LARGE),
             unhindered: 0.0,
             pressed: 0.0,
+            noise: Noise::default(),
         })
     }
 
@@ -72,6 +74,7 @@ impl Knee {
         match self.step {
             Step::Base => self.limit,
             Step::Up => (self.limit * self.up.ratio).round().max(self.limit + 1.0).min(self.ceiling),
+            Step::Down if self.is_far_above() => (self.known_knee() * JUST_ABOVE).round().max(FLOOR),
             Step::Down => {
                 let least = self.known_knee().min(self.limit) * NOT_QUITE;
                 (self.limit / self.down.ratio).max(least).round().min(self.limit - 1.0).max(FLOOR)
@@ -82,6 +85,11 @@ impl Knee {
     /// With less in flight, throughput would be lower, for all that is known (Little's law); 0 if nothing is.
     fn known_knee(&self) -> f64 {
         if self.base.is_enough() { self.base.rate() * self.unhindered } else { 0.0 }
+    }
+
+    fn is_far_above(&self) -> bool {
+        let known = self.known_knee();
+        known > 0.0 && self.limit > FAR * known
     }
 
     /// What a probe upwards adds to the response time if throughput stays, in seconds.
@@ -108,7 +116,8 @@ impl Knee {
 
     fn on_base(&mut self, seen: Measure, may_lower: bool) {
         if self.base.is_enough() {
-            let (change, deviation) = seen.against(self.base);
+            self.noise.learn(seen, self.base);
+            let (change, deviation) = self.noise.compare(seen, self.base);
             if change.abs() > (3.0 * deviation).max(UNLIKELY) {
                 self.move_to(self.limit, seen);
                 self.begin_search();
@@ -123,7 +132,8 @@ impl Knee {
         }
         let up = self.up.overdue() >= 0.0 && self.limit < self.ceiling;
         let down = self.down.overdue() >= 0.0 && self.limit > FLOOR && may_lower;
-        let down_first = self.delay() > DEAR || self.down.overdue() > self.up.overdue();
+        let down_first =
+            self.delay() > DEAR || self.is_far_above() || self.down.overdue() > self.up.overdue();
         self.step = match (up, down) {
             (true, true) if down_first => Step::Down,
             (true, _) => Step::Up,
@@ -134,7 +144,7 @@ impl Knee {
 
     fn on_up(&mut self, seen: Measure) {
         let (level, from) = (self.level(), self.limit);
-        let (change, deviation) = seen.against(self.base);
+        let (change, deviation) = self.noise.compare(seen, self.base);
         let one = Elasticity::of(change, deviation, level / from);
         let all = self.up.weigh(one);
         self.step = Step::Base;
@@ -150,7 +160,7 @@ impl Knee {
             self.move_to((from * level).sqrt().round().max(from + 1.0), Measure::default());
             self.down.ratio = level / from;
         } else {
-            if all.is_under(0.0, 1.0) {
+            if all.is_under(self.threshold(), 0.0) {
                 self.up.ratio = self.up.ratio.sqrt().max(SMALL_UP);
             }
             let loss = (-all.mean - 1.5 * LENIENCE * all.deviation) * (level / from).ln();
@@ -161,13 +171,13 @@ impl Knee {
 
     fn on_down(&mut self, seen: Measure, response_time: f64) {
         let (level, from) = (self.level(), self.limit);
-        let (change, deviation) = seen.against(self.base);
+        let (change, deviation) = self.noise.compare(seen, self.base);
         let all = self.down.weigh(Elasticity::of(change, deviation, level / from));
         // A large step is a coarse question, to which chance has less to say.
         let (threshold, certainty) = match (from / level).ln() {
             0.6.. => (0.3, 0.0),
-            0.3.. => (0.12, 0.5),
-            _ => (self.threshold(), 1.5),
+            0.3.. => (0.05, 1.0),
+            _ => (self.threshold(), 2.0),
         };
         self.step = Step::Base;
         if all.is_under(threshold, certainty) {
@@ -184,7 +194,9 @@ impl Knee {
                 self.unhindered = response_time;
             }
             let loss = (all.mean - LENIENCE * all.deviation) * self.down.ratio.ln();
-            self.down.put_off(seen.seconds(), loss, LONGEST_GAP_DOWN);
+            // The longer the queue that may stand behind the gate, the sooner it is asked again whether it does.
+            let longest = LONGEST_GAP_DOWN.min(GAPS_A_DELAY * self.base.rate() / self.limit);
+            self.down.put_off(seen.seconds(), loss, longest);
         }
     }
 }
@@ -196,13 +208,6 @@ impl Controller for Knee {
         }
         let (seen, response_time) = (Measure::of(window), window.response_time());
         let is_limited = window.limited >= THROUGHOUT;
-        let is_idle = window.in_flight < 0.5 * self.level() && window.limited < 0.5;
-        if is_idle && response_time.is_finite() {
-            self.unhindered = response_time;
-        } else if response_time < NOT_QUITE * self.unhindered {
-            // So it was not: what was known is wrong.
-            self.unhindered = 0.0;
-        }
         if window.bad > window.good {
             let share = window.good as f64 / (window.good as f64 + window.bad as f64);
             self.move_to(self.level() * share.max(0.1), Measure::default());
@@ -220,20 +225,33 @@ impl Controller for Knee {
             self.base = Measure::default();
             self.step = Step::Base;
         }
+        // Where somebody waits, or many run, requests may be in each other's way already.
+        let is_idle = window.limited == 0.0 && window.in_flight < IDLE * f64::from(window.limit);
+        if is_idle && response_time.is_finite() {
+            self.unhindered = response_time;
+        } else if response_time < NOT_QUITE * self.unhindered {
+            // So it was not: what was known is wrong. This is nearer, but from far above not near enough to stop at.
+            self.unhindered = if self.delay() > DEAR { 0.0 } else { response_time };
+        }
         self.level() as u32
     }
 }
 
 const FLOOR: f64 = 1.0;
 const LARGE: f64 = 2.0;
-const SMALL_UP: f64 = 1.4;
+const SMALL_UP: f64 = 1.3;
 const SMALL_DOWN: f64 = 1.2;
 /// By how much a ratio grows again where nothing is lost by it.
 const REGROWTH: f64 = 1.05;
 /// How far under the known knee is tried: what is known is not exact.
 const NOT_QUITE: f64 = 0.85;
+/// From how many times the known knee on it is gone to at once, and how far above it that ends.
+const FAR: f64 = 1.5;
+const JUST_ABOVE: f64 = 1.1;
+/// Up to which part of the limit hardly any are in flight.
+const IDLE: f64 = 0.25;
 /// From which part of a window in which somebody was in want of a slot its throughput is that of the limit.
-const THROUGHOUT: f64 = 0.9;
+const THROUGHOUT: f64 = 0.75;
 /// For how many seconds somebody has been in want of a slot when it is no burst, even if nobody was refused.
 const LONG: f64 = 1.0;
 /// By how much throughput has to change, as a logarithm, for it to mean another capacity.
@@ -247,6 +265,8 @@ const DEAR: f64 = 0.02;
 const LENIENCE: f64 = 0.7;
 const LONGEST_GAP_UP: f64 = 8.0;
 const LONGEST_GAP_DOWN: f64 = 20.0;
+/// That gap times the response time, in square seconds, is this at most.
+const GAPS_A_DELAY: f64 = 4.0;
 
 #[cfg(test)]
 mod tests {

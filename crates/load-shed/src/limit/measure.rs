@@ -34,16 +34,63 @@ impl Measure {
         let share = (MEMORY / good).min(1.0);
         Self { good: good * share, seconds: (self.seconds + other.seconds) * share }
     }
+}
 
-    /// By how much this rate is above `base`, as a logarithm, and the standard deviation of that.
-    pub(super) fn against(self, base: Self) -> (f64, f64) {
-        let change = self.rate().ln() - base.rate().ln();
-        (change, (NOISE * (1.0 / (self.good + 0.5) + 1.0 / (base.good + 0.5))).sqrt())
+/// The variance of a count of completions, over its mean.
+///
+/// It is the squared coefficient of variation of the service time where all servers are busy. Lognormal ones have 0.28
+/// (sigma 0.5) to 1.7 (sigma 1), exponential ones 1; so it is learned from counts of which it should be the only cause.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Noise(f64);
+
+impl Default for Noise {
+    fn default() -> Self {
+        Self(0.5)
+    }
+}
+
+impl Noise {
+    /// By how much the rate of `seen` is above that of `base`, as a logarithm, and the standard deviation of that.
+    pub(super) fn compare(self, seen: Measure, base: Measure) -> (f64, f64) {
+        let change = seen.rate().ln() - base.rate().ln();
+        (change, (self.0 * (1.0 / (seen.good + 0.5) + 1.0 / (base.good + 0.5))).sqrt())
+    }
+
+    /// From two measures at the same limit.
+    pub(super) fn learn(&mut self, seen: Measure, base: Measure) {
+        let (change, deviation) = Self(1.0).compare(seen, base);
+        let one = (change / deviation).powi(2).min(STRANGE);
+        self.0 = (self.0 + LEARNING * (one - self.0)).clamp(LEAST_NOISE, MOST_NOISE);
     }
 }
 
 const ENOUGH: f64 = 32.0;
 const MEMORY: f64 = 400.0;
-/// The variance of a count of completions, over its mean: it is the squared coefficient of variation of the service
-/// time where all servers are busy. Lognormal ones have 0.28 (sigma 0.5) to 1.7 (sigma 1), exponential ones 1.
-const NOISE: f64 = 0.4;
+/// What says so much of the noise is more likely another capacity.
+const STRANGE: f64 = 6.0;
+const LEARNING: f64 = 0.05;
+const LEAST_NOISE: f64 = 0.3;
+const MOST_NOISE: f64 = 2.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The noise that is learned where every other window has `more` completions than the rest.
+    fn learned(more: f64) -> f64 {
+        let mut noise = Noise::default();
+        for window in 0..1000 {
+            let good = if window % 2 == 0 { 40.0 - more } else { 40.0 + more };
+            noise.learn(Measure { good, seconds: 0.05 }, Measure { good: 400.0, seconds: 0.5 });
+        }
+        noise.0
+    }
+
+    #[test]
+    fn noise_is_learned_within_bounds() {
+        assert!((learned(0.0) - LEAST_NOISE).abs() < 1e-9);
+        // So far from the mean is one of forty, on average, where they come by chance alone.
+        assert!((0.9..1.1).contains(&learned(6.5)), "{}", learned(6.5));
+        assert!((learned(20.0) - MOST_NOISE).abs() < 1e-9);
+    }
+}

@@ -53,7 +53,7 @@ impl Probe {
     /// Puts the next one off so far that probes of `seconds` which cost the share `price` of the throughput cost
     /// [`BUDGET`] on average; but not so far at once, since one of them may have been bad luck.
     pub(super) fn put_off(&mut self, seconds: f64, price: f64, longest: f64) {
-        let worth = (seconds * price.max(0.0) / BUDGET).clamp(SHORTEST_GAP, longest);
+        let worth = (seconds * price.max(0.0) / BUDGET).min(longest).max(SHORTEST_GAP);
         self.gap = worth.min((PATIENCE * seconds).max(2.0 * self.gap));
         self.since = 0.0;
     }
