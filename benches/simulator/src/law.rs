@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use macadam_load_shed::limit::{Aimd, Fixed, Gradient2, Knee, Rules, Tuner, Vegas};
+use macadam_load_shed::limit::{Aimd, Controller, Fixed, Gradient2, Knee, Tuner, Vegas};
 
 /// A law of the limit, as the layer would use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +37,12 @@ impl Law {
     pub fn tuner(self) -> Option<Tuner> {
         const SENSIBLE: &str = "the starts are within the ceiling";
         Some(match self {
-            Self::Knee => tuner(Knee::new(START, CEILING).expect(SENSIBLE), START),
-            Self::KneeFrom(start) => tuner(Knee::new(start, CEILING).expect(SENSIBLE), start),
-            Self::Fixed(limit) => tuner(Fixed::new(limit).expect(SENSIBLE), limit),
-            Self::Aimd => tuner(Aimd::new(PEERS_START, CEILING).expect(SENSIBLE), PEERS_START),
-            Self::Vegas => tuner(Vegas::new(PEERS_START, CEILING).expect(SENSIBLE), PEERS_START),
-            Self::Gradient2 => tuner(Gradient2::new(PEERS_START, CEILING).expect(SENSIBLE), PEERS_START),
+            Self::Knee => tuner(Knee::new(START, CEILING).expect(SENSIBLE)),
+            Self::KneeFrom(start) => tuner(Knee::new(start, CEILING).expect(SENSIBLE)),
+            Self::Fixed(limit) => tuner(Fixed::new(limit).expect(SENSIBLE)),
+            Self::Aimd => tuner(Aimd::new(PEERS_START, CEILING).expect(SENSIBLE)),
+            Self::Vegas => tuner(Vegas::new(PEERS_START, CEILING).expect(SENSIBLE)),
+            Self::Gradient2 => tuner(Gradient2::new(PEERS_START, CEILING).expect(SENSIBLE)),
             Self::Open => return None,
         })
     }
@@ -62,8 +62,8 @@ impl fmt::Display for Law {
     }
 }
 
-fn tuner(law: impl macadam_load_shed::limit::Controller, limit: u32) -> Tuner {
-    Tuner::new(law, Rules { limit, queue: PLACES, newest_first: false, max_wait: MAX_WAIT })
+fn tuner(law: impl Controller) -> Tuner {
+    Tuner::new(law, PLACES, MAX_WAIT)
 }
 
 const START: u32 = 64;

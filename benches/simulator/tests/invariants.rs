@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use macadam_load_shed::limit::{Aimd, Controller, Gradient2, Knee, Look, Rules, Tuner, Vegas, Window};
+use macadam_load_shed::limit::{Aimd, Controller, Gradient2, Knee, Look, Tuner, Vegas, Window};
 use proptest::{collection::vec, prelude::*};
 
 const CEILING: u32 = 1024;
@@ -76,13 +76,13 @@ proptest! {
     fn the_rules_are_never_more_than_they_were_at_the_start(
         beats in vec((0..50u64, any::<u32>(), any::<u32>(), 0..1000u64, (count(), count(), count())), 1..200),
     ) {
-        let most = Rules { limit: 64, queue: 512, newest_first: false, max_wait: Duration::from_millis(250) };
-        let mut tuner = Tuner::new(Knee::new(64, CEILING).expect("64 is within the ceiling"), most);
+        let (places, max_wait) = (512, Duration::from_millis(250));
+        let mut tuner = Tuner::new(Knee::new(64, CEILING).expect("64 is within the ceiling"), places, max_wait);
         for (elapsed, in_flight, waiting, oldest, (good, bad, refused)) in beats {
             let look = Look { in_flight, waiting, oldest: Duration::from_millis(oldest), good, bad, refused };
             let rules = tuner.on_beat(Duration::from_millis(elapsed), look);
             prop_assert!((1..=CEILING).contains(&rules.limit));
-            prop_assert!(rules.queue <= most.queue && rules.max_wait <= most.max_wait);
+            prop_assert!(rules.queue <= places && rules.max_wait <= max_wait);
         }
     }
 }

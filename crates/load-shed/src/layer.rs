@@ -12,7 +12,7 @@ use crate::{
     gate::Gate,
     handle::LoadShedHandle,
     judge::{Judge, tell},
-    limit::{Controller, Knee, Rules, Tuner},
+    limit::{Controller, Knee, Tuner},
     mode::{Mode, Switch},
     policy::Policy,
     pressure::Pressure,
@@ -46,27 +46,17 @@ impl LoadShedLayer {
     ///
     /// If `most` is 0 or more than 1,000,000.
     pub fn adaptive_up_to(most: u32) -> Result<Self, ConfigError> {
-        let start = INITIAL_LIMIT.min(most);
-        Ok(Self::with_start(Knee::new(start, most)?, start))
+        Ok(Self::with(Knee::new(INITIAL_LIMIT.min(most), most)?))
     }
 
     /// Lets `law` move the limit. The queue and the executor's lag are seen to as they are by
     /// [`adaptive`](Self::adaptive).
     pub fn with(law: impl Controller) -> Self {
-        Self::with_start(law, INITIAL_LIMIT)
-    }
-
-    fn with_start(law: impl Controller, start: u32) -> Self {
-        let most = Rules {
-            limit: start,
-            queue: DEFAULT_QUEUE as u16,
-            newest_first: false,
-            max_wait: DEFAULT_MAX_WAIT,
-        };
-        let mut layer = Self::at(start, DEFAULT_QUEUE as u16);
+        let mut layer = Self::at(law.start(), DEFAULT_QUEUE as u16);
         let policy = layer.policy_mut();
         let (gate, tally) = (Arc::clone(&policy.gate), Arc::clone(&policy.tally));
-        policy.pulse = Some(Arc::new(Pulse::new(gate, tally, Tuner::new(law, most), DEFAULT_TARGET_LAG)));
+        let tuner = Tuner::new(law, policy.queue, policy.max_wait);
+        policy.pulse = Some(Arc::new(Pulse::new(gate, tally, tuner, DEFAULT_TARGET_LAG)));
         layer
     }
 
@@ -152,8 +142,9 @@ impl LoadShedLayer {
 
     /// How long a request waits at most, from its call to its admission; less if its deadline is earlier.
     ///
-    /// 500 ms unless set: a client that hears of a refusal by then has most of a usual timeout of 3 s left for
-    /// another try elsewhere.
+    /// 250 ms unless set. Slow requests among quick ones make others wait for up to 200 ms at seven tenths of the
+    /// capacity, and nobody should be refused for that; a client that hears of a refusal by then has most of a usual
+    /// timeout left for another try elsewhere.
     #[must_use]
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
         self.policy_mut().max_wait = max_wait;
@@ -272,7 +263,7 @@ impl fmt::Debug for LoadShedLayer {
 }
 
 const DEFAULT_QUEUE: u32 = 512;
-const DEFAULT_MAX_WAIT: Duration = Duration::from_millis(500);
+const DEFAULT_MAX_WAIT: Duration = Duration::from_millis(250);
 const DEFAULT_TARGET_LAG: Duration = Duration::from_millis(5);
 const DEFAULT_MAX_STREAMS: u32 = 4096;
 const INITIAL_LIMIT: u32 = 64;

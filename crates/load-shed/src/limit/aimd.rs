@@ -26,6 +26,10 @@ impl Aimd {
 }
 
 impl Controller for Aimd {
+    fn start(&self) -> u32 {
+        self.limit as u32
+    }
+
     fn on_window(&mut self, window: &Window) -> u32 {
         if window.bad > 0 {
             self.limit *= BACKOFF;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// A law that moves the limit. Pure: it reads no clock and takes no lock, so that an hour can be simulated in seconds.
 pub trait Controller: Send + 'static {
+    /// How many may run before there was a window.
+    fn start(&self) -> u32;
+
     /// How many may run from now on, after `window`.
     fn on_window(&mut self, window: &Window) -> u32;
 }

@@ -19,6 +19,10 @@ impl Fixed {
 }
 
 impl Controller for Fixed {
+    fn start(&self) -> u32 {
+        self.0
+    }
+
     fn on_window(&mut self, _: &Window) -> u32 {
         self.0
     }

@@ -41,6 +41,10 @@ impl Gradient2 {
 }
 
 impl Controller for Gradient2 {
+    fn start(&self) -> u32 {
+        self.limit as u32
+    }
+
     fn on_window(&mut self, window: &Window) -> u32 {
         let response_time = window.response_time();
         if response_time.is_finite() && response_time > 0.0 {

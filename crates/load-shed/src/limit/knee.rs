@@ -202,6 +202,10 @@ impl Knee {
 }
 
 impl Controller for Knee {
+    fn start(&self) -> u32 {
+        self.limit as u32
+    }
+
     fn on_window(&mut self, window: &Window) -> u32 {
         if window.elapsed.is_zero() {
             return self.level() as u32;

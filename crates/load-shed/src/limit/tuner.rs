@@ -43,8 +43,9 @@ pub struct Tuner {
 }
 
 impl Tuner {
-    /// Starts from `rules`, whose queue and wait are the most that there will ever be.
-    pub fn new(controller: impl Controller, rules: Rules) -> Self {
+    /// Starts from where the controller does, with a queue and a wait that are the most that there will ever be.
+    pub fn new(controller: impl Controller, queue: u16, max_wait: Duration) -> Self {
+        let rules = Rules { limit: controller.start(), queue, newest_first: false, max_wait };
         let backlog = Backlog::new(&rules);
         Self { controller: Box::new(controller), windows: Windows::default(), backlog, rules }
     }

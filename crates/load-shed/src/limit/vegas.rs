@@ -30,6 +30,10 @@ impl Vegas {
 }
 
 impl Controller for Vegas {
+    fn start(&self) -> u32 {
+        self.limit as u32
+    }
+
     fn on_window(&mut self, window: &Window) -> u32 {
         let response_time = window.response_time();
         if response_time.is_finite() && response_time > 0.0 {

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use crate::stand::{Stand, limit, pass, refused, turn};
 use http::{Request, Response};
-use macadam_load_shed::{LoadShedLayer, Mode};
+use macadam_load_shed::{
+    LoadShedLayer, Mode,
+    limit::{Controller, Window},
+};
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     time::Duration,
@@ -112,4 +115,23 @@ async fn the_mode_is_switched_while_it_runs() {
 
     stand.gate.set_mode(Mode::Enforce);
     assert!(stand.get("/").await.is_finished(), "refused again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_law_of_the_users_own_says_where_it_starts_and_where_it_goes() {
+    struct Shrinks;
+    impl Controller for Shrinks {
+        fn start(&self) -> u32 {
+            8
+        }
+
+        fn on_window(&mut self, window: &Window) -> u32 {
+            window.limit.saturating_sub(1)
+        }
+    }
+    let stand = Stand::new(LoadShedLayer::with(Shrinks));
+    assert_eq!(stand.gate.limit(), 8);
+    stand.get("/").await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(stand.gate.limit(), 1, "whatever a law says, one may run");
 }

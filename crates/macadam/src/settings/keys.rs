@@ -72,7 +72,7 @@ pub(super) const KEYS: &[Key] = keys! {
     load_shed.queue: "The most requests that wait for their turn; 0 for none.",
         "It is as long as what is served in the longest wait; this bounds what that takes in memory.";
     load_shed.queue_wait: "From a request's place in the queue to its turn, at most; its deadline may make it less.",
-        "Who waited half a second of a 3 s deadline still has most of it; who would wait longer is better told at once.";
+        "What waits behind a few slow requests is served by then; who would wait longer is better told at once.";
     load_shed.target_lag: "How late the executor may be, at the least over a tenth of a second, before requests are shed for it.",
         "5 ms is more than any pause of a runtime that keeps up, and little beside what a client notices.";
     load_shed.criticality: "Which paths matter how much when requests are shed; what is not named is `critical`.",

@@ -179,7 +179,7 @@ impl Settings {
                 mode: Shedding::Enforce,
                 max_in_flight: 1024,
                 queue: 512,
-                queue_wait: Duration::from_millis(500),
+                queue_wait: Duration::from_millis(250),
                 target_lag: Duration::from_millis(5),
                 criticality: ByPath::default(),
             },
