@@ -1,7 +1,10 @@
 //! The list of jobs: to add one is to add an entry.
 
-use std::env;
-use std::path::Path;
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use super::{Args, hello};
 use crate::line::Line;
@@ -71,8 +74,7 @@ fn alone(_: &Args) -> Result {
 
 /// A folder of its own under the target: other RUSTFLAGS would throw out what the other jobs have built.
 fn loom(_: &Args) -> Result {
-    let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let target = Path::new(&target).join("loom");
+    let target = target().join("loom");
     Line::new("cargo test --release --package macadam-core --package macadam-load-shed --test loom")
         .word("--target-dir")
         .word(target.to_string_lossy())
@@ -81,15 +83,28 @@ fn loom(_: &Args) -> Result {
 }
 
 /// Each is also built from its archive, since a file left out of that is missed nowhere else.
+///
+/// In a folder that is new each time: Cargo unpacks the archives of a build into its own home under a name made of that
+/// folder's path, and what is there from an earlier build of the same version it takes for this one's.
 fn package(args: &Args) -> Result {
-    let mut line = Line::new("cargo package");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let target = target().join(format!("packages-{}", now.as_millis()));
+    let mut line = Line::new("cargo package --target-dir").word(target.to_string_lossy());
     for member in Workspace::read(Path::new("."))?.published() {
         line = line.word("--package").word(member.name());
     }
     if args.allow_dirty {
         line = line.word("--allow-dirty");
     }
-    line.run()
+    let packaged = line.run();
+    // It is of no use to anybody; if it stays, it is in nobody's way either.
+    let _ = fs::remove_dir_all(target);
+    packaged
+}
+
+/// Cargo's target folder.
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()).into()
 }
 
 #[cfg(test)]
