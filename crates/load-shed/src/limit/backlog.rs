@@ -22,6 +22,8 @@ pub(super) struct Backlog {
     /// Completions a second, a mean of the last [`MEMORY`] or so.
     throughput: f64,
     completed: Option<u64>,
+    /// For how long the throughput has been measured, since the first completion.
+    measured: Duration,
 }
 
 impl Backlog {
@@ -34,6 +36,7 @@ impl Backlog {
             refused: None,
             throughput: 0.0,
             completed: None,
+            measured: Duration::ZERO,
         }
     }
 
@@ -57,8 +60,10 @@ impl Backlog {
         rules.max_wait =
             if self.standing >= OVERLOAD { self.max_wait.min(self.brief()) } else { self.max_wait };
         let served = self.throughput * rules.max_wait.as_secs_f64();
-        // The conversion saturates.
-        rules.queue = (served.ceil() as u16).max(FEWEST).min(self.most);
+        // Before anything is known of the throughput, a queue for what it may be: a service that has just started is not
+        // overloaded. The conversion saturates.
+        let places = if self.measured < KNOWN { self.most } else { served.ceil() as u16 };
+        rules.queue = places.max(FEWEST).min(self.most);
     }
 
     /// The time in which [`SUCCESSORS`] are served: so long somebody waits, for a slot not to wait for somebody.
@@ -75,6 +80,9 @@ impl Backlog {
         if elapsed > 0.0 {
             let weight = 1.0 - (-elapsed / MEMORY.as_secs_f64()).exp();
             self.throughput += weight * (since as f64 / elapsed - self.throughput);
+            if completed > 0 {
+                self.measured = self.measured.saturating_add(Duration::from_secs_f64(elapsed));
+            }
         }
     }
 }
@@ -91,6 +99,8 @@ const LONGEST_BRIEF: Duration = Duration::from_millis(100);
 /// Places that there always are, so that a slot does not wait for somebody to come.
 const FEWEST: u16 = 8;
 const MEMORY: Duration = Duration::from_millis(200);
+/// How long it takes for the mean to mean something.
+const KNOWN: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
@@ -148,6 +158,13 @@ mod tests {
         }
         assert!(!rules.newest_first);
         assert_eq!(rules.max_wait, MOST.max_wait);
+    }
+
+    #[test]
+    fn a_service_that_has_just_started_has_all_the_places_there_are() {
+        assert_eq!(after(19, Duration::ZERO).1.queue, MOST.queue, "95 ms");
+        let (_, rules, _) = after(21, Duration::ZERO);
+        assert!((60..=200).contains(&rules.queue), "{}: a quarter of a second of up to 800/s", rules.queue);
     }
 
     #[test]
