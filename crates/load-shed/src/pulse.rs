@@ -28,7 +28,7 @@ use crate::{
     sync::{
         Mutex,
         atomic::{
-            AtomicU8, AtomicU32,
+            AtomicBool, AtomicU8, AtomicU32,
             Ordering::{AcqRel, Acquire, Relaxed, Release},
         },
         lock,
@@ -47,6 +47,8 @@ pub(crate) struct Pulse {
     pace: Pace,
     /// In how many seconds those who are refused now should be back.
     drain_secs: AtomicU32,
+    /// Whether the queue is that of an overload: who waits asks, and should not wait for the tuner's lock besides.
+    newest_first: AtomicBool,
     state: AtomicU8,
     wake: Arc<Notify>,
     /// Locked by the beat, and by who changes a setting.
@@ -71,6 +73,7 @@ impl Pulse {
             pressures: Mutex::default(),
             pace: Pace::default(),
             drain_secs: AtomicU32::new(LEAST_DRAIN),
+            newest_first: AtomicBool::new(false),
             state: AtomicU8::new(NONE),
             wake: Arc::new(Notify::new()),
             tuner: Mutex::new(tuner),
@@ -186,7 +189,7 @@ impl Pulse {
 
     /// Whether the queue is that of an overload, and no burst.
     pub(crate) fn queue_is_overloaded(&self) -> bool {
-        self.rules().newest_first
+        self.newest_first.load(Relaxed)
     }
 
     fn rules(&self) -> Rules {
@@ -210,6 +213,7 @@ impl Pulse {
             self.gate.set_limit(rules.limit);
         }
         let Rules { queue, newest_first, max_wait, .. } = rules;
+        self.newest_first.store(newest_first, Relaxed);
         self.gate.set_queue(queue, Order { newest_first, max_wait, from_class: self.door.border() });
     }
 }
