@@ -10,7 +10,7 @@ use std::{
 
 use http::{HeaderValue, Method, Request, Response, response};
 use http_body_util::BodyExt;
-use macadam_core::{End, Guard, GuardedBody, GuardedFuture, Wire};
+use macadam_core::{BodyRule, End, Guard, GuardedBody, GuardedFuture};
 use macadam_test::{Exchange, Refused, ScriptedBody, Step, service, service::ScriptedFuture};
 use tower_service::Service;
 
@@ -25,8 +25,8 @@ fn asked<G: Guard>(method: Method, guard: G) -> (Guarded<G>, Exchange) {
     *request.method_mut() = method;
     let readied = Service::<Request<()>>::poll_ready(&mut service, &mut Context::from_waker(Waker::noop()));
     assert_eq!(readied, Poll::Ready(Ok(())));
-    let wire = Wire::of(&request);
-    let future = GuardedFuture::new(service.call(request), wire, guard);
+    let rule = BodyRule::of(request.method());
+    let future = GuardedFuture::new(service.call(request), rule, guard);
     (future, script.try_next_call().expect("the service is called"))
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, header::CONNECTION, response};
-use macadam_core::{End, Guard, InFlightGuard, Outcome, Phase, RequestContext, Stage, Wire};
+use http::{HeaderMap, HeaderValue, Method, Request, Version, header::CONNECTION, response};
+use macadam_core::{End, Guard, InFlightGuard, Outcome, Phase, RequestContext, Stage};
 
 use crate::ledger::Ledger;
 
@@ -20,18 +20,14 @@ pub struct DrainGuard {
 }
 
 impl DrainGuard {
-    pub(crate) fn enter(
-        ledger: &Arc<Ledger>,
-        context: Option<RequestContext>,
-        wire: &Wire,
-        close_connections: bool,
-    ) -> Self {
+    pub(crate) fn enter<B>(ledger: &Arc<Ledger>, request: &Request<B>, close_connections: bool) -> Self {
+        let context = RequestContext::get(request).cloned();
         Self {
             _place: ledger.in_flight.enter(context.clone()),
             ledger: Arc::clone(ledger),
             context,
-            close: close_connections && wire.is_http1(),
-            connect: *wire.method() == Method::CONNECT,
+            close: close_connections && request.version() < Version::HTTP_2,
+            connect: request.method() == Method::CONNECT,
         }
     }
 }

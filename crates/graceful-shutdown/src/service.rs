@@ -7,7 +7,7 @@ use std::{
 
 use http::{Request, Response};
 use http_body::Body;
-use macadam_core::{GuardedBody, GuardedFuture, RequestContext, Wire};
+use macadam_core::{BodyRule, GuardedBody, GuardedFuture};
 use tower_service::Service;
 
 use crate::{guard::DrainGuard, ledger::Ledger};
@@ -40,9 +40,8 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let context = RequestContext::get(&request).cloned();
-        let wire = context.as_ref().map_or_else(|| Wire::of(&request), |context| context.wire().clone());
-        let guard = DrainGuard::enter(&self.ledger, context, &wire, self.close_connections);
-        GuardedFuture::new(self.inner.call(request), wire, guard)
+        let rule = BodyRule::of(request.method());
+        let guard = DrainGuard::enter(&self.ledger, &request, self.close_connections);
+        GuardedFuture::new(self.inner.call(request), rule, guard)
     }
 }

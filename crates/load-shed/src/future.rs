@@ -9,7 +9,7 @@ use std::{
 
 use http::{Request, Response};
 use http_body::Body;
-use macadam_core::{GuardedBody, GuardedFuture, RequestContext, ResponseBody, Stage, Wire};
+use macadam_core::{BodyRule, GuardedBody, GuardedFuture, RequestContext, ResponseBody, Stage};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -47,7 +47,7 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        Admitted { #[pin] future: GuardedFuture<S::Future, Permit>, #[pin] upload: Option<Upload> },
+        Admitted { #[pin] future: GuardedFuture<S::Future, Permit>, upload: Option<Upload> },
         // Boxed, since it carries a request, a service and a timer: what is admitted at once should not be as large.
         Waiting { waiting: Pin<Box<Waiting<S, B>>> },
         Refused { refusal: Option<Refusal<B>> },
@@ -59,15 +59,12 @@ where
     S: Service<Request<B>>,
 {
     pub(crate) fn admitted(service: &mut S, request: Request<B>, permit: Permit) -> Self {
-        let wire = match RequestContext::get(&request) {
-            Some(context) => {
-                context.set_stage(Stage::Handling);
-                context.wire().clone()
-            }
-            None => Wire::of(&request),
-        };
+        if let Some(context) = RequestContext::get(&request) {
+            context.set_stage(Stage::Handling);
+        }
+        let rule = BodyRule::of(request.method());
         let upload = Upload::of(&request);
-        let future = GuardedFuture::new(service.call(request), wire, permit);
+        let future = GuardedFuture::new(service.call(request), rule, permit);
         Self { state: State::Admitted { future, upload } }
     }
 
@@ -93,15 +90,13 @@ where
         loop {
             let mut state = self.as_mut().project().state;
             let verdict = match state.as_mut().project() {
-                StateProj::Admitted { mut future, mut upload } => {
-                    if let Poll::Ready(response) = future.as_mut().poll(cx) {
-                        return Poll::Ready(Ok(response?.map(ResponseBody::service)));
+                StateProj::Admitted { mut future, upload } => {
+                    if let Poll::Ready(answer) = future.as_mut().poll_map(cx, ResponseBody::service) {
+                        return Poll::Ready(answer);
                     }
-                    if let Some(waiting) = upload.as_mut().as_pin_mut() {
-                        if waiting.poll(cx).is_ready() {
-                            upload.set(None);
-                            future.guard_mut().map(Permit::stream);
-                        }
+                    if upload.as_mut().is_some_and(|upload| upload.poll(cx).is_ready()) {
+                        *upload = None;
+                        future.guard_mut().map(Permit::stream);
                     }
                     return Poll::Pending;
                 }

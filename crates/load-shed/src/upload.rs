@@ -13,12 +13,17 @@ use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 
+/// Watches for how long a handler waits for its client's bytes: it does no work then, and a client that sends a
+/// byte a second could keep its slot for as long as it likes.
+pub(crate) struct Upload {
+    context: RequestContext,
+    /// Made when the handler has to wait, since hardly one does, and every request would carry its size.
+    wait: Option<Pin<Box<Wait>>>,
+}
+
 pin_project! {
-    /// Watches for how long a handler waits for its client's bytes: it does no work then, and a client that sends a
-    /// byte a second could keep its slot for as long as it likes.
-    pub(crate) struct Upload {
-        context: RequestContext,
-        waits_since: Option<Instant>,
+    struct Wait {
+        since: Instant,
         #[pin]
         alarm: Alarm,
     }
@@ -32,19 +37,18 @@ impl Upload {
             return None;
         }
         let context = RequestContext::get(request)?.clone();
-        Some(Self { context, waits_since: None, alarm: Alarm::Unset })
+        Some(Self { context, wait: None })
     }
 
     /// Ready when the handler, which is pending, has waited for [`LONG`].
-    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        if this.context.stage() != Stage::ReadingBody {
-            *this.waits_since = None;
-            this.alarm.set(Alarm::Unset);
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.context.stage() != Stage::ReadingBody {
+            self.wait = None;
             return Poll::Pending;
         }
-        let since = *this.waits_since.get_or_insert_with(Instant::now);
-        this.alarm.poll_at(since + LONG, Some(this.context), cx)
+        let wait = || Box::pin(Wait { since: Instant::now(), alarm: Alarm::Unset });
+        let wait = self.wait.get_or_insert_with(wait).as_mut().project();
+        wait.alarm.poll_at(*wait.since + LONG, Some(&self.context), cx)
     }
 }
 

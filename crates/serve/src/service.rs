@@ -78,7 +78,8 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for ConnService<S> {
             connects: request.method() == Method::CONNECT,
         };
 
-        let context = RequestContext::new(Instant::now(), Some(conn.peer), wire.clone());
+        let rule = wire.body_rule();
+        let context = RequestContext::new(Instant::now(), Some(conn.peer), wire);
         let mut request = request.map(|incoming| Body::new(incoming, conn, &context, number, is_http1));
         let awaited = request.body().is_awaited().then(|| {
             // Who asked whether to send it has not: reading on would say yes.
@@ -90,7 +91,7 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for ConnService<S> {
         request.extensions_mut().insert(context);
 
         let state = State::of(&mut *self.service.borrow_mut(), request);
-        GuardedFuture::new(Answer { state, awaited }, wire, exchange)
+        GuardedFuture::new(Answer { state, awaited }, rule, exchange)
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use macadam_core::{End, Guard, GuardedBody, GuardedFuture, Wire};
+use macadam_core::{BodyRule, End, Guard, GuardedBody, GuardedFuture};
 use macadam_test::{Refused, ScriptedBody, ScriptedService, contract};
 use tokio::task::{LocalSet, spawn_local};
 use tower_layer::{Layer, layer_fn};
@@ -128,9 +128,9 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let wire = Wire::of(&request);
+        let rule = BodyRule::of(request.method());
         self.layer.in_flight.fetch_add(1, SeqCst);
-        GuardedFuture::new(self.inner.call(request), wire, Place(self.layer.clone()))
+        GuardedFuture::new(self.inner.call(request), rule, Place(self.layer.clone()))
     }
 }
 

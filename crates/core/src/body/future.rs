@@ -12,8 +12,8 @@ use pin_project_lite::pin_project;
 use super::{
     guard::{End, Guard, Hold},
     guarded::GuardedBody,
+    rule::BodyRule,
 };
-use crate::context::Wire;
 
 pin_project! {
     /// Polls a service's future, shows its guard the response's head, and gives the guard to the response's body.
@@ -28,15 +28,15 @@ pin_project! {
     {
         #[pin]
         inner: F,
-        wire: Wire,
+        rule: BodyRule,
         hold: Hold<G>,
     }
 }
 
 impl<F, G: Guard> GuardedFuture<F, G> {
     /// Holds `guard` for the request that `inner` answers.
-    pub fn new(inner: F, wire: Wire, guard: G) -> Self {
-        Self { inner, wire, hold: Hold::new(guard) }
+    pub fn new(inner: F, rule: BodyRule, guard: G) -> Self {
+        Self { inner, rule, hold: Hold::new(guard) }
     }
 
     /// The guard, until the response has it.
@@ -45,15 +45,18 @@ impl<F, G: Guard> GuardedFuture<F, G> {
     }
 }
 
-impl<F, B, E, G> Future for GuardedFuture<F, G>
+impl<F, B, E, G> GuardedFuture<F, G>
 where
     F: Future<Output = Result<Response<B>, E>>,
     B: Body,
     G: Guard,
 {
-    type Output = Result<Response<GuardedBody<B, G>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    /// Polls, and puts the body into another one when it is there: a response is large, and put into its place but once.
+    pub fn poll_map<T>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        map: impl FnOnce(GuardedBody<B, G>) -> T,
+    ) -> Poll<Result<Response<T>, E>> {
         let this = self.project();
         let response = match ready!(this.hold.polling(|| this.inner.poll(cx))) {
             Ok(response) => response,
@@ -67,7 +70,20 @@ where
         if let Some(guard) = hold.guard_mut() {
             guard.head(&mut head);
         }
-        let dropped = this.wire.drops_body(head.status);
-        Poll::Ready(Ok(Response::from_parts(head, GuardedBody::sent_or_dropped(body, hold, dropped))))
+        let body = GuardedBody::sent_or_dropped(body, hold, this.rule.drops(head.status));
+        Poll::Ready(Ok(Response::from_parts(head, map(body))))
+    }
+}
+
+impl<F, B, E, G> Future for GuardedFuture<F, G>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+    G: Guard,
+{
+    type Output = Result<Response<GuardedBody<B, G>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_map(cx, |body| body)
     }
 }

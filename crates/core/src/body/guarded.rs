@@ -10,8 +10,10 @@ use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::guard::{End, Guard, Hold};
-use crate::context::Wire;
+use super::{
+    guard::{End, Guard, Hold},
+    rule::BodyRule,
+};
 
 pin_project! {
     /// Forwards a body unchanged, and holds a guard until that body is [finished](super), fails or is dropped.
@@ -35,11 +37,12 @@ impl<B: Body, G: Guard> GuardedBody<B, G> {
     }
 
     /// Holds `guard` until the body of `response` is over; at once if the server will not send it.
-    pub fn for_response(wire: &Wire, response: Response<B>, guard: G) -> Response<Self> {
-        let drops_body = wire.drops_body(response.status());
+    pub fn for_response(rule: BodyRule, response: Response<B>, guard: G) -> Response<Self> {
+        let drops_body = rule.drops(response.status());
         response.map(|body| Self::sent_or_dropped(body, Hold::new(guard), drops_body))
     }
 
+    #[inline]
     pub(super) fn sent_or_dropped(body: B, mut hold: Hold<G>, drops_body: bool) -> Self {
         if drops_body {
             hold.end(End::Finished);
@@ -47,6 +50,7 @@ impl<B: Body, G: Guard> GuardedBody<B, G> {
         Self::held(body, hold)
     }
 
+    #[inline]
     fn held(body: B, mut hold: Hold<G>) -> Self {
         let unsent = body.size_hint().exact();
         if unsent == Some(0) || body.is_end_stream() {

@@ -20,10 +20,12 @@ mod future;
 mod guard;
 mod guarded;
 mod response;
+mod rule;
 
 pub use self::{
     future::GuardedFuture,
     guard::{End, Guard, Hold},
     guarded::GuardedBody,
     response::ResponseBody,
+    rule::BodyRule,
 };

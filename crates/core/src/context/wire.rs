@@ -1,6 +1,8 @@
 //! What a request looks like on the wire.
 
-use http::{HeaderMap, Method, Request, StatusCode, Version, header::CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, Version, header::CONTENT_TYPE};
+
+use crate::body::BodyRule;
 
 /// What a layer must remember of a request's head after it has passed the request on: enough to refuse in the right
 /// form, and to know whether a response's body will be sent.
@@ -69,12 +71,9 @@ impl Wire {
         self.version < Version::HTTP_2
     }
 
-    /// Whether a response with this status is sent without its body, which the server then drops unpolled.
-    pub fn drops_body(&self, status: StatusCode) -> bool {
-        self.method == Method::HEAD
-            || (self.method == Method::CONNECT && status.is_success())
-            || status.is_informational()
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    /// Which answers to the request are sent with their body.
+    pub fn body_rule(&self) -> BodyRule {
+        BodyRule::of(&self.method)
     }
 }
 
@@ -109,18 +108,5 @@ mod tests {
         ] {
             assert_eq!(wire(Method::POST, content_type).protocol(), protocol, "{content_type}");
         }
-    }
-
-    #[test]
-    fn bodies_are_dropped_for_head_connect_and_bodiless_statuses_alone() {
-        let get = wire(Method::GET, "");
-        assert!(!get.drops_body(StatusCode::OK));
-        assert!(!get.drops_body(StatusCode::NOT_FOUND));
-        assert!(get.drops_body(StatusCode::SWITCHING_PROTOCOLS));
-        assert!(get.drops_body(StatusCode::NO_CONTENT));
-        assert!(get.drops_body(StatusCode::NOT_MODIFIED));
-        assert!(wire(Method::HEAD, "").drops_body(StatusCode::NOT_FOUND));
-        assert!(wire(Method::CONNECT, "").drops_body(StatusCode::OK));
-        assert!(!wire(Method::CONNECT, "").drops_body(StatusCode::BAD_GATEWAY));
     }
 }
