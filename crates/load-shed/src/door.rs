@@ -11,19 +11,21 @@ use crate::{
     queue::CLASSES,
     sync::{
         Mutex,
-        atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed},
         lock,
     },
 };
 
 pub(crate) struct Door {
+    /// Whether there is an overload.
+    counts: AtomicBool,
     offered: [AtomicU32; CLASSES],
     /// What is at this level or beyond is refused: a class has [`COHORTS`] levels, and a lower one matters more.
     threshold: AtomicU16,
     /// The class of which there is more than fits.
     border: AtomicU8,
-    /// Locked by the beat alone.
-    recent: Mutex<Recent>,
+    /// While it is counted. Locked by the beat alone.
+    recent: Mutex<Option<Recent>>,
 }
 
 /// What was offered of each class and completed, as means of the last second or so: a tenth of it is full of chance.
@@ -31,11 +33,16 @@ pub(crate) struct Door {
 struct Recent {
     offered: [f64; CLASSES],
     completed: f64,
+    /// How many intervals the means are of.
+    intervals: u32,
+    /// How many intervals ago the overload was over.
+    quiet: u32,
 }
 
 impl Door {
     pub(crate) fn new() -> Self {
         Self {
+            counts: AtomicBool::new(false),
             offered: Default::default(),
             threshold: AtomicU16::new(OPEN),
             border: AtomicU8::new(0),
@@ -48,13 +55,14 @@ impl Door {
         self.border.load(Relaxed)
     }
 
-    /// Counts a request, and says whether it is let in. `cohort` may be any number that stays with its user.
+    /// Says whether a request is let in, and counts it once there is an overload: a count is a cache line that all
+    /// workers write to. `cohort` may be any number that stays with its user.
     pub(crate) fn lets_in(&self, class: u8, cohort: u64) -> bool {
-        let nth = self.offered[usize::from(class)].fetch_add(1, Relaxed);
-        let threshold = self.threshold.load(Relaxed);
-        if threshold == OPEN {
+        if !self.counts.load(Relaxed) {
             return true;
         }
+        let nth = self.offered[usize::from(class)].fetch_add(1, Relaxed);
+        let threshold = self.threshold.load(Relaxed);
         let cohort = (cohort ^ u64::from(nth)) % u64::from(COHORTS);
         u16::from(class) * COHORTS + (cohort as u16) < threshold
     }
@@ -65,17 +73,35 @@ impl Door {
     }
 
     /// Sets the threshold for the next interval, after one in which `completed` requests were: [`OPEN`] without an
-    /// overload.
+    /// overload, and before there is an interval that was counted.
     pub(crate) fn on_interval(&self, completed: u64, overloaded: bool) {
-        let mut recent = lock(&self.recent);
-        let Recent { offered: means, completed: mean } = &mut *recent;
-        *mean += (completed as f64 - *mean) * WEIGHT;
-        for (mean, offered) in means.iter_mut().zip(&self.offered) {
-            *mean += (f64::from(offered.swap(0, Relaxed)) - *mean) * WEIGHT;
+        let mut counting = lock(&self.recent);
+        match &mut *counting {
+            Some(recent) => {
+                recent.add(completed, self.offered.each_ref().map(|offered| offered.swap(0, Relaxed)));
+                recent.quiet = if overloaded { 0 } else { recent.quiet + 1 };
+                counting.take_if(|recent| recent.quiet >= LINGER);
+            }
+            None => *counting = overloaded.then(Recent::default),
         }
-        let (threshold, border) = if overloaded { threshold(*means, *mean) } else { (OPEN, 0) };
+        self.counts.store(counting.is_some(), Relaxed);
+        let (threshold, border) = match &*counting {
+            Some(recent) if overloaded && recent.intervals > 0 => threshold(recent.offered, recent.completed),
+            _ => (OPEN, 0),
+        };
         self.threshold.store(threshold, Relaxed);
         self.border.store(border, Relaxed);
+    }
+}
+
+impl Recent {
+    fn add(&mut self, completed: u64, offered: [u32; CLASSES]) {
+        self.intervals += 1;
+        let weight = WEIGHT.max(f64::from(self.intervals).recip());
+        self.completed += (completed as f64 - self.completed) * weight;
+        for (mean, offered) in self.offered.iter_mut().zip(offered) {
+            *mean += (f64::from(offered) - *mean) * weight;
+        }
     }
 }
 
@@ -105,7 +131,9 @@ const COHORTS: u16 = 128;
 pub(crate) const OPEN: u16 = CLASSES as u16 * COHORTS;
 /// An eighth more is let in than was completed, for the queue to choose from, and to notice that there is room again.
 const HEADROOM: f64 = 0.125;
-/// Of an interval in the mean.
+/// For how many intervals after an overload it is still counted: the next one may begin at once.
+const LINGER: u32 = 20;
+/// Of an interval in the mean, once there were enough.
 const WEIGHT: f64 = 0.1;
 
 #[cfg(test)]
@@ -131,23 +159,46 @@ mod tests {
         assert_eq!(threshold([0.0; CLASSES], 80.0), (OPEN, 0));
     }
 
+    /// A tenth of a second with a hundred critical requests and fifty sheddable ones.
+    fn interval(door: &Door) {
+        for cohort in 0..100 {
+            let _ = (door.lets_in(1, cohort), cohort % 2 == 0 && door.lets_in(3, cohort));
+        }
+    }
+
+    fn lets_in_all(door: &Door, class: u8) -> bool {
+        (0..100).all(|cohort| door.lets_in(class, cohort))
+    }
+
     #[test]
     fn a_closed_door_opens_when_the_overload_is_over() {
         let door = Door::new();
-        for cohort in 0..100 {
-            assert!(door.lets_in(1, cohort) && door.lets_in(3, cohort));
-        }
-        // Fifty of a hundred and fifty, for as long as the mean takes.
-        for _ in 0..50 {
-            door.on_interval(50, true);
-            for cohort in 0..100 {
-                let _ = (door.lets_in(1, cohort), cohort % 2 == 0 && door.lets_in(3, cohort));
-            }
-        }
         door.on_interval(50, true);
-        assert!((0..100).all(|cohort| door.lets_in(1, cohort)));
+        assert!(lets_in_all(&door, 3), "nothing was counted yet");
+        for _ in 0..50 {
+            interval(&door);
+            door.on_interval(50, true);
+        }
+        assert!(lets_in_all(&door, 1));
         assert!((0..100).all(|cohort| !door.lets_in(3, cohort)));
         door.on_interval(50, false);
-        assert!((0..100).all(|cohort| door.lets_in(3, cohort)));
+        assert!(lets_in_all(&door, 3));
+    }
+
+    #[test]
+    fn it_is_counted_in_an_overload_and_for_a_while_after_it_alone() {
+        let door = Door::new();
+        let counts = |door: &Door| {
+            interval(door);
+            door.offered[1].load(Relaxed) > 0
+        };
+        assert!(!counts(&door));
+        door.on_interval(50, true);
+        assert!(counts(&door));
+        for _ in 0..LINGER {
+            assert!(counts(&door));
+            door.on_interval(50, false);
+        }
+        assert!(!counts(&door));
     }
 }

@@ -31,13 +31,19 @@ pub(crate) enum Judgement {
 }
 
 impl Judge {
-    pub(crate) fn judge<B>(&self, request: Request<B>) -> (Judgement, Request<B>) {
-        if self.exempt.is_none() && self.criticality.is_none() && self.tenant.is_none() {
-            // An outer layer may have said how much the request matters.
+    /// Judges by what an outer layer may have said, if there is nobody to ask: a request is large, and taken apart
+    /// only for who wants to see its head.
+    #[inline]
+    pub(crate) fn judge_unasked<B>(&self, request: &Request<B>) -> Option<Judgement> {
+        let asks = self.exempt.is_some() || self.criticality.is_some() || self.tenant.is_some();
+        (!asks).then(|| {
             let criticality =
-                RequestContext::get(&request).map_or(Criticality::Critical, RequestContext::criticality);
-            return (Judgement::Claims(Claim { class: criticality as u8, tenant: None }), request);
-        }
+                RequestContext::get(request).map_or(Criticality::Critical, RequestContext::criticality);
+            Judgement::Claims(Claim { class: criticality as u8, tenant: None })
+        })
+    }
+
+    pub(crate) fn judge<B>(&self, request: Request<B>) -> (Judgement, Request<B>) {
         let (head, body) = request.into_parts();
         let judgement = if self.exempt.as_ref().is_some_and(|exempt| exempt(&head)) {
             Judgement::Exempt(Claim::default())

@@ -54,6 +54,7 @@ pub(crate) enum Admission {
 
 impl Admission {
     /// Asks `gate` for a slot, or for a place in a queue of at most `capacity`.
+    #[inline]
     pub(crate) fn ask(gate: &Arc<Gate>, claim: Claim, capacity: u16) -> Self {
         match gate.enter(claim, capacity) {
             Entry::Admitted => Self::Admitted(Permit::of(gate, claim)),
@@ -65,6 +66,7 @@ impl Admission {
 
 impl Permit {
     /// Holds a slot that `gate` has given.
+    #[inline]
     pub(crate) fn of(gate: &Arc<Gate>, claim: Claim) -> Self {
         // Dropped before there was an answer, it was given up, by its client or by a clock.
         Self { held: Held::Slot { gate: Arc::clone(gate), tenant: claim.tenant }, use_: Use::Bad }

@@ -47,12 +47,19 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let mode = self.policy.mode.get();
         if mode == Mode::Off {
             return ResponseFuture::admitted(&mut self.inner, request, Permit::nothing());
         }
-        let (judgement, request) = self.policy.judge.judge(request);
+        let judgement = match self.policy.judge.judge_unasked(&request) {
+            Some(judgement) => judgement,
+            None => {
+                let judgement;
+                (judgement, request) = self.policy.judge.judge(request);
+                judgement
+            }
+        };
         let admission = match judgement {
             Judgement::Exempt(claim) => match Permit::exempt(&self.policy.gate) {
                 Some(permit) => Admission::Admitted(permit),
