@@ -27,8 +27,8 @@ fn preamble(text: &mut String, outcome: &Outcome, command: &str) -> std::fmt::Re
         let p99 = capacity.unloaded_p99.as_secs_f64() * 1e3;
         writeln!(text, "| {} | {rate:.0}/s with {clients} clients | {p99:.0} ms | {tuned} |", kind.name())?;
     }
-    if let Some(rate) = outcome.cpu {
-        writeln!(text, "| 2 ms of CPU over HTTP, one worker | {rate:.0}/s | | |")?;
+    for (name, rate, clients) in &outcome.over_http {
+        writeln!(text, "| {name}, one worker | {rate:.0}/s with {clients} clients | | |")?;
     }
     writeln!(text)?;
     let rule = format!("the generator's lag over {MAX_LAG:?} at its 99th percentile");

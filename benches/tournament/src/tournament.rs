@@ -40,7 +40,7 @@ impl Plan {
         Self { lengths, seeds: 1, asked: 1.5, scenario: None, arms: Vec::new() }
     }
 
-    fn wants(&self, scenario: &str) -> bool {
+    pub(crate) fn wants(&self, scenario: &str) -> bool {
         self.scenario.as_deref().is_none_or(|part| scenario.contains(part))
     }
 
@@ -56,8 +56,8 @@ impl Plan {
 pub struct Outcome {
     /// What each plant can do, and the fixed limit that does best before it.
     pub plants: BTreeMap<Kind, (Capacity, usize)>,
-    /// What one worker can do of handlers that burn CPU, in requests a second.
-    pub cpu: Option<f64>,
+    /// What one worker can do over HTTP: what is asked of it, in requests a second, and by how many clients.
+    pub over_http: Vec<(&'static str, f64, usize)>,
     /// In the order in which scenarios were run first.
     pub rows: Vec<Row>,
     /// Runs that did not count, since the generator was late, and were run again.
@@ -113,9 +113,7 @@ impl Outcome {
                 }
             }
         }
-        if plan.wants(http::NAME) {
-            http::run(plan, &mut outcome, &mut progress, &mut trace);
-        }
+        http::run(plan, &mut outcome, &mut progress, &mut trace);
         outcome
     }
 

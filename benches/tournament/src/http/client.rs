@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use self::connection::Connection;
+use super::handler::Handler;
 use crate::{
     account::{Account, Record, Verdict},
     race::{Lag, sleep_until},
@@ -36,7 +37,7 @@ pub(super) struct Load {
 
 /// Sends every request of `schedule` when it is due. Nobody gives up: a browser's user does, but his request stays in
 /// the server's queue all the same. A request for which there is no connection waits for one, and its clock runs.
-pub(super) fn offer(address: SocketAddr, schedule: &Schedule) -> Load {
+pub(super) fn offer(address: SocketAddr, handler: Handler, schedule: &Schedule) -> Load {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be had");
     let (handle, (stop, stopped)) = (runtime.handle().clone(), oneshot::channel::<()>());
     let thread = thread::spawn(move || {
@@ -45,7 +46,7 @@ pub(super) fn offer(address: SocketAddr, schedule: &Schedule) -> Load {
     });
 
     let start = Instant::now() + HEAD_START;
-    let pool = Arc::new(Pool::new(address, start));
+    let pool = Arc::new(Pool::new(address, handler, start));
     let mut lag = Lag::default();
     for &Arrival { due, .. } in schedule.arrivals() {
         sleep_until(start + due);
@@ -71,6 +72,7 @@ pub(super) fn offer(address: SocketAddr, schedule: &Schedule) -> Load {
 /// What connections share.
 struct Pool {
     address: SocketAddr,
+    handler: Handler,
     start: Instant,
     /// Requests that nobody has taken yet: one permit each.
     due: Mutex<VecDeque<Duration>>,
@@ -82,9 +84,10 @@ struct Pool {
 }
 
 impl Pool {
-    fn new(address: SocketAddr, start: Instant) -> Self {
+    fn new(address: SocketAddr, handler: Handler, start: Instant) -> Self {
         Self {
             address,
+            handler,
             start,
             due: Mutex::default(),
             waiting: Semaphore::new(0),
@@ -101,7 +104,7 @@ impl Pool {
             self.waiting.acquire().await.expect("it is never closed").forget();
             let due = self.due.lock().expect("nobody panics with it").pop_front();
             let due = due.expect("there is one for each permit");
-            let verdict = ask(&mut connection, self.address).await;
+            let verdict = ask(&mut connection, self.address, self.handler).await;
             let latency = (self.start + due).elapsed();
             self.ended.lock().expect("nobody panics with it").push(Record {
                 client: Client::default(),
@@ -129,12 +132,12 @@ impl Pool {
 }
 
 /// Over the connection that there is, or a new one.
-async fn ask(connection: &mut Option<Connection>, address: SocketAddr) -> Verdict {
+async fn ask(connection: &mut Option<Connection>, address: SocketAddr, handler: Handler) -> Verdict {
     if connection.is_none() {
         *connection = Connection::open(address).await.ok();
     }
     let Some(open) = connection else { return Verdict::GaveUp };
-    match open.get("/spin?ms=2").await {
+    match open.get(handler.path()).await {
         Ok(answer) => {
             if !answer.keeps {
                 *connection = None;
@@ -148,18 +151,18 @@ async fn ask(connection: &mut Option<Connection>, address: SocketAddr) -> Verdic
     }
 }
 
-/// Answers in a second where each of `clients` asks again as soon as it has been answered.
-pub(super) fn closed_loop(address: SocketAddr, clients: usize, length: Duration) -> f64 {
+/// Answers in a second where each of the handler's clients asks again as soon as it has been answered.
+pub(super) fn closed_loop(address: SocketAddr, handler: Handler, length: Duration) -> f64 {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be had");
     runtime.block_on(async {
         let start = Instant::now() + SETTLE;
         let end = start + length;
         let mut loops = JoinSet::new();
-        for _ in 0..clients {
+        for _ in 0..handler.clients() {
             loops.spawn(async move {
                 let (mut connection, mut answers) = (None, 0_u64);
                 while Instant::now() < end {
-                    let served = ask(&mut connection, address).await == Verdict::Served;
+                    let served = ask(&mut connection, address, handler).await == Verdict::Served;
                     answers += u64::from(served && (start..end).contains(&Instant::now()));
                 }
                 answers

@@ -1,60 +1,57 @@
-//! Handlers that burn CPU, over HTTP: a process with one worker, whose queue nobody's limit sees.
+//! The same over HTTP, with the whole road: a process with one worker, and handlers that wait or burn CPU.
 
 mod client;
+mod handler;
 mod process;
 mod server;
 
 use std::time::Duration;
 
 pub use self::server::serve;
-use self::{client::Load, process::Server};
+use self::{client::Load, handler::Handler, process::Server};
 use crate::{
     account::Account,
     arm::Arm,
-    scenario::{Figure, GOODPUT, Must, P99},
+    scenario::{Figure, GOODPUT, P99},
     schedule::{Schedule, Stretch},
     tournament::{Outcome, Plan},
 };
 
-/// Its row in the tables.
-pub const NAME: &str = "2 ms of CPU over HTTP";
-
-/// Asks each arm's process for more than one worker can do, and for less. One limit that is a number is enough: in one
-/// worker no more than one request is in flight, whatever the number.
+/// Asks each arm's process for more than it can do, and for less. One guessed limit that is a number is enough.
 pub fn run(
     plan: &Plan,
     outcome: &mut Outcome,
     progress: &mut impl FnMut(&str),
     trace: &mut impl FnMut(&str, Arm, &Account),
 ) {
-    let capacity = {
-        let server = Server::start(Arm::Nothing);
-        client::closed_loop(server.address, CLIENTS, Duration::from_secs_f64(plan.asked))
-    };
-    progress(&format!("{NAME}: {capacity:.0}/s in a closed loop of {CLIENTS}"));
-    outcome.cpu = Some(capacity);
     let tuned = outcome.plants.values().next().map_or(16, |(_, tuned)| *tuned);
-    for seed in 1..=plan.seeds {
-        for load in [0.8, 3.0] {
-            let name = format!("{NAME}, {load}×");
+    for handler in Handler::ALL.into_iter().filter(|handler| plan.wants(handler.name())) {
+        let (name, clients) = (handler.name(), handler.clients());
+        let capacity = {
+            let server = Server::start(Arm::Nothing);
+            client::closed_loop(server.address, handler, Duration::from_secs_f64(plan.asked))
+        };
+        progress(&format!("{name}: {capacity:.0}/s in a closed loop of {clients}"));
+        outcome.over_http.push((name, capacity, clients));
+        for (seed, &load) in
+            (1..=plan.seeds).flat_map(|seed| handler.loads().iter().map(move |load| (seed, load)))
+        {
+            let name = format!("{name}, {load}×");
+            progress(&format!("{name}, seed {seed}"));
             let length = SETTLE + plan.lengths.measured;
             let schedule = Schedule::poisson(seed, &[Stretch::new(length, load * capacity)]);
             let span = Duration::from_secs_f64(SETTLE)..Duration::from_secs_f64(length);
-            progress(&format!("{name}, seed {seed}"));
             for arm in plan.arms(tuned).into_iter().filter(|arm| !matches!(arm, Arm::Guessed(_))) {
-                let account = offer(arm, &schedule, outcome);
+                let account = offer(arm, handler, &schedule, outcome);
                 trace(&name, arm, &account);
                 let p99 = account.latency(&span, 0.99).map_or(f64::INFINITY, |p99| p99.as_secs_f64() * 1e3);
                 let shed = 100.0 * account.shed_share(&span);
                 let goodput = 100.0 * account.goodput(&span) / capacity;
-                let overload = load > 1.0;
-                let when = |wanted: bool, must: Must| if wanted { must } else { Must::Nothing };
-                let figures = [
-                    Figure { what: SHED, value: shed, must: when(!overload, Must::AtMost(1.0)) },
-                    Figure { what: GOODPUT, value: goodput, must: when(overload, Must::AtLeast(90.0)) },
-                    Figure { what: P99, value: p99, must: when(overload, Must::AtMost(50.0)) },
-                ];
-                for figure in figures {
+                for figure in [
+                    Figure { what: SHED, value: shed, must: handler.most_shed(load) },
+                    Figure { what: GOODPUT, value: goodput, must: handler.least_goodput(load) },
+                    Figure { what: P99, value: p99, must: handler.latest(load) },
+                ] {
                     outcome.note(&name, None, arm, figure);
                 }
             }
@@ -63,18 +60,18 @@ pub fn run(
 }
 
 /// A process for each run: what the one before it left in its sockets is nobody else's load.
-fn offer(arm: Arm, schedule: &Schedule, outcome: &mut Outcome) -> Account {
+fn offer(arm: Arm, handler: Handler, schedule: &Schedule, outcome: &mut Outcome) -> Account {
     let mut attempt = 0;
     loop {
         attempt += 1;
         let server = Server::start(arm);
-        let Load { account, lag } = client::offer(server.address, schedule);
+        let Load { account, lag } = client::offer(server.address, handler, schedule);
         if lag <= crate::race::MAX_LAG {
             return account;
         }
         outcome.void += 1;
         if attempt == ATTEMPTS {
-            outcome.late.push(format!("{NAME}, {arm}"));
+            outcome.late.push(format!("{}, {arm}", handler.name()));
             return account;
         }
     }
@@ -83,5 +80,4 @@ fn offer(arm: Arm, schedule: &Schedule, outcome: &mut Outcome) -> Account {
 const SHED: &str = "shed, %";
 /// In seconds.
 const SETTLE: f64 = 2.0;
-const CLIENTS: usize = 8;
 const ATTEMPTS: u32 = 3;
