@@ -52,14 +52,10 @@ impl Gate {
         }
     }
 
-    /// A slot ends; `good` is `None` where it says nothing, such as a client who went away.
-    pub(crate) fn release(&mut self, good: Option<bool>) {
+    /// A slot ends, with an answer of use or without one.
+    pub(crate) fn release(&mut self, good: bool) {
         self.in_flight -= 1;
-        match good {
-            Some(true) => self.good += 1,
-            Some(false) => self.bad += 1,
-            None => {}
-        }
+        *(if good { &mut self.good } else { &mut self.bad }) += 1;
     }
 
     /// Somebody who waited is gone; the entry stays.

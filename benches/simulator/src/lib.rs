@@ -26,6 +26,6 @@ pub use self::{
     plant::{Plant, Script},
     random::Random,
     record::{Bin, Record, Sum},
-    trial::{Dip, Drift, Overload, Stand},
+    trial::{Dip, Drift, Overload, Relapse, Slowdown, Stand},
     work::Work,
 };

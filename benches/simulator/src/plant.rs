@@ -157,6 +157,8 @@ impl Run {
                 Event::Expiry => self.expire(),
                 Event::Retry => {
                     if let Some(Reverse((_, tries_left))) = self.retries.pop() {
+                        let bin = self.bin();
+                        self.record.bin(bin).again += 1;
                         self.send(tries_left);
                     }
                 }
@@ -225,7 +227,7 @@ impl Run {
             self.patience.push_back((now + nanos(self.clients.patience), id, serial));
         }
         if self.clients.cancels > 0.0 && self.random.uniform() < self.clients.cancels {
-            let after = nanos(self.random.uniform() * 2.0 * self.mean_work);
+            let after = nanos(self.random.uniform() * self.clients.haste * self.mean_work);
             self.cancels.push(Reverse((now + after, id, serial)));
         }
         if state == State::Running {
@@ -235,7 +237,7 @@ impl Run {
 
     fn complete(&mut self) {
         let Some(done) = self.machine.complete(self.now) else { return };
-        self.gate.release(Some(done.served));
+        self.gate.release(done.served);
         let (bin, request) = (self.bin(), self.forget(done.id));
         if done.served {
             self.record.bin(bin).good += 1;
@@ -259,7 +261,8 @@ impl Run {
         }
         if request.state == State::Running {
             self.machine.cancel(self.now, id);
-            self.gate.release(impatient.then_some(false));
+            // A slot whose request is dropped before its answer was given up, by whom the gate cannot know.
+            self.gate.release(false);
             if impatient {
                 self.note(request);
             }

@@ -15,6 +15,8 @@ pub struct Record {
 pub struct Bin {
     /// Sent.
     pub offered: u32,
+    /// Of those, how many had been sent before.
+    pub again: u32,
     /// Responses of use that came in time.
     pub good: u32,
     /// Given up by their client, or refused further down.
@@ -38,6 +40,7 @@ impl Record {
         Sum {
             seconds,
             offered: add(|bin| bin.offered),
+            again: add(|bin| bin.again),
             good: add(|bin| bin.good),
             bad: add(|bin| bin.bad),
             shed: add(|bin| bin.shed),
@@ -87,6 +90,8 @@ pub struct Sum {
     pub seconds: f64,
     /// Sent.
     pub offered: f64,
+    /// Of those, how many had been sent before.
+    pub again: f64,
     /// Responses of use that came in time.
     pub good: f64,
     /// Given up by their client, or refused further down.

@@ -1,5 +1,9 @@
 //! The table of all laws, as Markdown.
 
+mod hardships;
+
+pub use self::hardships::{leaving, rate_limited, retrying, shared, wide};
+
 use std::fmt::{self, Write as _};
 
 use crate::{
@@ -22,7 +26,7 @@ pub fn write(to: &mut impl fmt::Write, laws: &[Law], seeds: u64) -> fmt::Result 
         write!(to, " {law} |")?;
     }
     writeln!(to, "\n|---|---|{}", "---|".repeat(laws.len()))?;
-    for row in rows() {
+    for row in rows().into_iter().chain(hardships::rows()) {
         write!(to, "| {} | {} |", row.name, row.must)?;
         for &law in laws {
             write!(to, " {} |", row.cell(law, seeds))?;

@@ -1,5 +1,10 @@
 //! What is done to a plant, and what has to come of it.
 
+mod clients;
+mod downstreams;
+
+pub use self::{clients::Relapse, downstreams::Slowdown};
+
 use crate::{
     arrivals::Phase,
     backend::Change,
