@@ -138,6 +138,8 @@ const WEIGHT: f64 = 0.1;
 
 #[cfg(test)]
 mod tests {
+    use proptest::{array::uniform4, collection::vec, prelude::*};
+
     use super::*;
 
     #[test]
@@ -200,5 +202,23 @@ mod tests {
             door.on_interval(50, false);
         }
         assert!(!counts(&door));
+    }
+    proptest! {
+        #[test]
+        fn whatever_was_offered_what_matters_more_is_let_in_wherever_what_matters_less_is(
+            intervals in vec((uniform4(0..300u32), 0..600u64, any::<bool>()), 1..20),
+            cohorts in uniform4(any::<u64>()),
+        ) {
+            let door = Door::new();
+            for (offered, completed, overloaded) in intervals {
+                for (class, offered) in (0u8..).zip(offered) {
+                    (0..offered).for_each(|cohort| _ = door.lets_in(class, cohort.into()));
+                }
+                door.on_interval(completed, overloaded);
+                let let_in: Vec<bool> =
+                    (0u8..).zip(cohorts).map(|(class, cohort)| door.lets_in(class, cohort)).collect();
+                prop_assert!(let_in.is_sorted_by(|more, less| more >= less), "{let_in:?}");
+            }
+        }
     }
 }
