@@ -125,7 +125,7 @@ impl Gate {
                 match self.swap(seen, seen.admit()) {
                     Ok(()) => {
                         if let Some(tenant) = claim.tenant {
-                            lock(&self.queue).hold(tenant);
+                            lock(&self.queue).shares.hold(tenant);
                         }
                         return Entry::Admitted;
                     }
@@ -191,7 +191,7 @@ impl Gate {
             self.ends[use_ as usize].fetch_add(1, Relaxed);
         }
         if let Some(tenant) = tenant {
-            lock(&self.queue).let_go(tenant);
+            lock(&self.queue).shares.let_go(tenant);
         }
         self.word.fetch_sub(Word::ONE_IN_FLIGHT, AcqRel);
         self.hand_over();
@@ -247,8 +247,8 @@ impl Gate {
     fn enqueue(&self, claim: Claim, capacity: u16) -> Entry {
         let mut queue = lock(&self.queue);
         let mut seen = self.look();
-        let is_modest = queue.is_modest(claim, queue.most());
-        let capacity = if is_modest { capacity } else { capacity.min(self.places.load(Relaxed) as u16) };
+        let capacity =
+            if queue.is_modest(claim) { capacity } else { capacity.min(self.places.load(Relaxed) as u16) };
         while !seen.has_room() {
             if seen.waiting() >= capacity {
                 // In a queue of no places there is nobody to displace, and nobody must come to be there.

@@ -160,6 +160,7 @@ mod queue;
 mod reason;
 mod refusal;
 mod service;
+mod shares;
 mod sync;
 mod upload;
 mod waiting;

@@ -6,12 +6,12 @@
 //! Next is the highest class that waits; in it, where tenants are told apart, whose tenant has the fewest slots; and
 //! among those who waited longest, or in an overload who waited least.
 
-use std::{collections::HashMap, task::Waker, time::Duration};
+use std::{task::Waker, time::Duration};
 
 use slab::Slab;
 use tokio::time::Instant;
 
-use crate::reason::Reason;
+use crate::{reason::Reason, shares::Shares};
 
 /// What somebody who asks for a slot brings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(crate) const CLASSES: usize = 4;
 pub(crate) struct Queue {
     waiters: Slab<Waiter>,
     lists: [List; CLASSES],
-    tenants: HashMap<u64, Share>,
+    pub(crate) shares: Shares,
     pub(crate) order: Order,
 }
 
@@ -64,6 +64,8 @@ struct List {
 
 struct Waiter {
     claim: Claim,
+    /// The key of its tenant's share, where tenants are told apart.
+    share: Option<usize>,
     since: Instant,
     fate: Fate,
     ahead: Option<usize>,
@@ -79,13 +81,6 @@ pub(crate) enum Fate {
     Granted,
     /// Its place is gone, and so is it from the lists.
     Refused(Reason),
-}
-
-/// What a tenant has of the gate.
-#[derive(Clone, Copy, Default)]
-struct Share {
-    held: u32,
-    waiting: u32,
 }
 
 /// What a waiter leaves behind. Its waker is to be dropped when the queue is no longer locked.
@@ -104,55 +99,62 @@ pub(crate) struct Next {
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        Self { waiters: Slab::new(), lists: Default::default(), tenants: HashMap::new(), order: Order::FAIR }
+        Self {
+            waiters: Slab::new(),
+            lists: Default::default(),
+            shares: Shares::default(),
+            order: Order::FAIR,
+        }
     }
 
     /// Puts a waiter at the end of its class.
     pub(crate) fn push(&mut self, claim: Claim, since: Instant) -> usize {
+        let share = claim.tenant.map(|tenant| self.shares.wait(tenant));
         let list = &mut self.lists[usize::from(claim.class)];
-        let waiter = Waiter { claim, since, fate: Fate::Waits, ahead: list.back, behind: None, waker: None };
+        let (ahead, fate) = (list.back, Fate::Waits);
+        let waiter = Waiter { claim, share, since, fate, ahead, behind: None, waker: None };
         let key = self.waiters.insert(waiter);
         match list.back.replace(key) {
             Some(back) => self.waiters[back].behind = Some(key),
             None => list.front = Some(key),
         }
-        if let Some(tenant) = claim.tenant {
-            self.tenants.entry(tenant).or_default().waiting += 1;
-        }
         key
     }
 
     /// Whether a claim is none of those of which there are too many: of a class that all fits, or of a tenant that has
-    /// half as much as the one that has `most`, or less.
-    pub(crate) fn is_modest(&self, claim: Claim, most: u32) -> bool {
-        claim.class < self.order.from_class
-            || claim.tenant.is_some_and(|tenant| 2 * self.share(tenant) <= most)
+    /// half as much as the one that has most, or less.
+    pub(crate) fn is_modest(&self, claim: Claim) -> bool {
+        self.has_little(claim, claim.tenant.map(|tenant| self.shares.size_of(tenant)))
     }
 
-    /// What the tenant has that has most.
-    pub(crate) fn most(&self) -> u32 {
-        self.tenants.values().map(|share| share.held + share.waiting).max().unwrap_or(0)
+    fn has_little(&self, claim: Claim, size: Option<u32>) -> bool {
+        claim.class < self.order.from_class || size.is_some_and(|size| 2 * size <= self.shares.most())
     }
 
     /// Whose turn it is.
     pub(crate) fn next(&self, now: Instant) -> Option<Next> {
         let (class, list) = (0..).zip(self.lists).find(|(_, list)| list.front.is_some())?;
         let key = self.next_of(list, self.order.newest_first && class >= self.order.from_class)?;
-        Some(Next { key, is_too_late: self.is_too_late(key, now, self.most()) })
+        Some(Next { key, is_too_late: self.is_too_late(key, now) })
     }
 
     /// Somebody who has waited for too long, if there is one.
     pub(crate) fn too_late(&self, now: Instant) -> Option<Next> {
-        let (lists, most) = (self.lists.iter().rev(), self.most());
+        let has_waited = |key: &usize| self.has_waited_too_long(&self.waiters[*key], now);
+        let late = |list: &List| self.keys(list.front).take_while(has_waited);
         // Where tenants are told apart, somebody modest may have waited for longer, and go on waiting.
-        let key =
-            lists.flat_map(|list| self.keys(list.front)).find(|key| self.is_too_late(*key, now, most))?;
+        let key = self.lists.iter().rev().flat_map(late).find(|key| self.is_too_late(*key, now))?;
         Some(Next { key, is_too_late: true })
     }
 
-    fn is_too_late(&self, key: usize, now: Instant, most: u32) -> bool {
-        let Waiter { since, claim, .. } = &self.waiters[key];
-        now.saturating_duration_since(*since) > self.order.max_wait && !self.is_modest(*claim, most)
+    fn is_too_late(&self, key: usize, now: Instant) -> bool {
+        let waiter = &self.waiters[key];
+        let size = || waiter.share.map(|share| self.shares.size(share));
+        self.has_waited_too_long(waiter, now) && !self.has_little(waiter.claim, size())
+    }
+
+    fn has_waited_too_long(&self, waiter: &Waiter, now: Instant) -> bool {
+        now.saturating_duration_since(waiter.since) > self.order.max_wait
     }
 
     /// Takes who is next off its list, with a slot or a refusal. Returns whom to wake.
@@ -161,7 +163,7 @@ impl Queue {
             return self.settle(next.key, Fate::Refused(Reason::QueueWait));
         }
         if let Some(tenant) = self.waiters[next.key].claim.tenant {
-            self.hold(tenant);
+            self.shares.hold(tenant);
         }
         self.settle(next.key, Fate::Granted)
     }
@@ -180,13 +182,11 @@ impl Queue {
             return Err(Reason::Criticality);
         }
         let Some(tenant) = claim.tenant else { return Err(Reason::QueueFull) };
-        let own = self.share(tenant);
-        let larger = |one, other| if self.share_of(other) > self.share_of(one) { other } else { one };
-        let largest = self.keys(list.front).reduce(larger);
-        match largest {
-            Some(key) if self.share_of(key) > own + 1 => Ok(self.settle(key, Fate::Refused(Reason::Tenant))),
+        let own = self.shares.size_of(tenant);
+        match self.largest_of(*list) {
+            Some((key, size)) if size > own + 1 => Ok(self.settle(key, Fate::Refused(Reason::Tenant))),
             // Alone at the gate, a tenant is refused for the gate's sake and not for the others'.
-            Some(_) if self.tenants.len() > 1 => Err(Reason::Tenant),
+            Some(_) if self.shares.tenants() > 1 => Err(Reason::Tenant),
             _ => Err(Reason::QueueFull),
         }
     }
@@ -220,53 +220,48 @@ impl Queue {
         since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
-    /// Says that a tenant has one slot more.
-    pub(crate) fn hold(&mut self, tenant: u64) {
-        self.tenants.entry(tenant).or_default().held += 1;
-    }
-
-    /// Says that a tenant has one slot less.
-    pub(crate) fn let_go(&mut self, tenant: u64) {
-        self.change(tenant, |share| share.held -= 1);
-    }
-
-    fn change(&mut self, tenant: u64, change: impl FnOnce(&mut Share)) {
-        let Some(share) = self.tenants.get_mut(&tenant) else { return };
-        change(share);
-        // Who has nothing is forgotten: there are no more entries than requests.
-        if (share.held, share.waiting) == (0, 0) {
-            self.tenants.remove(&tenant);
-        }
-    }
-
+    /// The first of those whose tenants have the fewest slots; or the last of them, newest first.
     fn next_of(&self, list: List, newest_first: bool) -> Option<usize> {
-        let first = if newest_first { list.back } else { list.front };
-        if self.tenants.is_empty() {
-            return first;
+        let mut next = if newest_first { list.back } else { list.front };
+        if self.shares.is_empty() {
+            return next;
         }
-        let held = |key: &usize| self.waiters[*key].claim.tenant.map_or(0, |tenant| self.held(tenant));
-        if newest_first {
-            // The last of those that have the least.
-            self.keys(list.front).min_by_key(|key| (held(key), std::cmp::Reverse(self.waiters[*key].since)))
-        } else {
-            self.keys(list.front).min_by_key(held)
+        let (mut best, mut fewest) = (next, u32::MAX);
+        while let Some(key) = next {
+            let waiter = &self.waiters[key];
+            let held = waiter.share.map_or(0, |share| self.shares.held(share));
+            if held < fewest {
+                (best, fewest) = (next, held);
+            }
+            // Nobody has fewer than none.
+            next = if held == 0 {
+                None
+            } else if newest_first {
+                waiter.ahead
+            } else {
+                waiter.behind
+            };
         }
+        best
+    }
+
+    /// The first of those whose tenants have most, and how much that is.
+    fn largest_of(&self, list: List) -> Option<(usize, u32)> {
+        let mut largest = None;
+        for key in self.keys(list.front) {
+            let size = self.waiters[key].share.map_or(0, |share| self.shares.size(share));
+            if largest.is_none_or(|(_, most)| size > most) {
+                largest = Some((key, size));
+            }
+            if size == self.shares.most() {
+                break;
+            }
+        }
+        largest
     }
 
     fn keys(&self, front: Option<usize>) -> impl Iterator<Item = usize> + '_ {
         std::iter::successors(front, |key| self.waiters[*key].behind)
-    }
-
-    fn held(&self, tenant: u64) -> u32 {
-        self.tenants.get(&tenant).map_or(0, |share| share.held)
-    }
-
-    fn share(&self, tenant: u64) -> u32 {
-        self.tenants.get(&tenant).map_or(0, |share| share.held + share.waiting)
-    }
-
-    fn share_of(&self, key: usize) -> u32 {
-        self.waiters[key].claim.tenant.map_or(0, |tenant| self.share(tenant))
     }
 
     fn settle(&mut self, key: usize, fate: Fate) -> Option<Waker> {
@@ -277,7 +272,7 @@ impl Queue {
     }
 
     fn unlink(&mut self, key: usize) {
-        let Waiter { claim, ahead, behind, .. } = self.waiters[key];
+        let Waiter { claim, share, ahead, behind, .. } = self.waiters[key];
         let list = &mut self.lists[usize::from(claim.class)];
         match ahead {
             Some(ahead) => self.waiters[ahead].behind = behind,
@@ -287,14 +282,18 @@ impl Queue {
             Some(behind) => self.waiters[behind].ahead = ahead,
             None => list.back = ahead,
         }
-        if let Some(tenant) = claim.tenant {
-            self.change(tenant, |share| share.waiting -= 1);
+        if let Some(share) = share {
+            self.shares.leave(share);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Reverse;
+
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     const CRITICAL: u8 = 1;
@@ -404,9 +403,9 @@ mod tests {
     #[test]
     fn the_tenant_with_the_fewest_slots_is_next() {
         let (mut queue, now) = queue([tenant(7), tenant(7), tenant(8), tenant(9)]);
-        queue.hold(7);
-        queue.hold(9);
-        queue.hold(9);
+        queue.shares.hold(7);
+        queue.shares.hold(9);
+        queue.shares.hold(9);
         // 8 has none; then 7 and 8 have one each, and so on, each time with the slot that was just given.
         assert_eq!(served(queue, now), [2, 0, 1, 3]);
     }
@@ -435,8 +434,34 @@ mod tests {
             let next = queue.next(now).unwrap();
             queue.take(next);
         }
-        assert_eq!(queue.tenants.len(), 50);
-        (50..100).for_each(|tenant| queue.let_go(tenant));
-        assert!(queue.tenants.is_empty() && queue.oldest(now).is_zero());
+        assert_eq!(queue.shares.tenants(), 50);
+        (50..100).for_each(|tenant| queue.shares.let_go(tenant));
+        assert!(queue.shares.is_empty() && queue.oldest(now).is_zero());
+    }
+    proptest! {
+        /// Those who stop looking as soon as they can, against those who look at everybody.
+        #[test]
+        fn the_fewest_and_the_most_are_found_among_all_who_wait(
+            held in vec(0..5u64, 0..20),
+            waiting in vec(0..5u64, 1..20),
+            newest_first in any::<bool>(),
+        ) {
+            // 0 is nobody's.
+            let claim = |tenant: u64| Claim { class: CRITICAL, tenant: Some(tenant).filter(|tenant| *tenant > 0) };
+            let (mut queue, now) = queue(waiting.iter().copied().map(claim));
+            held.iter().filter_map(|tenant| claim(*tenant).tenant).for_each(|tenant| queue.shares.hold(tenant));
+            queue.order.newest_first = newest_first;
+            let count = |of: &[u64], key: usize| match waiting[key] {
+                0 => 0,
+                tenant => of.iter().filter(|other| **other == tenant).count(),
+            };
+            let place = |key: usize| if newest_first { waiting.len() - key } else { key };
+            let fewest = (0..waiting.len()).min_by_key(|key| (count(&held, *key), place(*key)));
+            prop_assert_eq!(queue.next(now).map(|next| next.key), fewest);
+            let size = |key: usize| count(&held, key) + count(&waiting, key);
+            let most = (0..waiting.len()).max_by_key(|key| (size(*key), Reverse(*key)));
+            let found = queue.largest_of(queue.lists[usize::from(CRITICAL)]);
+            prop_assert_eq!(found, most.map(|key| (key, size(key) as u32)));
+        }
     }
 }

@@ -15,6 +15,8 @@ mod permit;
 mod queue;
 #[path = "../src/reason.rs"]
 mod reason;
+#[path = "../src/shares.rs"]
+mod shares;
 #[path = "../src/sync.rs"]
 mod sync;
 
