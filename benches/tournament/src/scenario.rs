@@ -1,13 +1,17 @@
 //! What is offered, what is measured, and what is demanded.
 
+mod measure;
+
 use std::time::Duration;
 
+pub use self::measure::{GOODPUT, P99};
+use self::measure::{Measure, Run};
 use crate::{
-    account::{Account, Span},
+    account::Account,
     arm::Arm,
     capacity::Capacity,
     plant::{Change, Kind, SLOTS},
-    schedule::{Client, Schedule, Stretch},
+    schedule::{Schedule, Stretch},
 };
 
 /// A run that every arm goes through.
@@ -22,23 +26,9 @@ pub struct Scenario {
     /// Whose the requests are: for each client, his part of the load.
     clients: Vec<f64>,
     changes: Vec<(Duration, Change)>,
+    /// From when on it counts.
+    from: Duration,
     measure: Measure,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Measure {
-    /// One load, from when the arms have had their time to settle.
-    Steady { load: f64, from: Duration },
-    /// The plant can do a third of what it could between these two.
-    Fall { fall: Duration, rise: Duration, left: f64 },
-    /// From here on there is room again.
-    Aftermath { from: Duration },
-    /// From here on there is too much.
-    Step { at: Duration },
-    /// Client 0 is critical, and client 1 is sheddable.
-    Classes { from: Duration },
-    /// Client 0 asks for far more than his share, and the others for less than theirs.
-    Tenants { from: Duration },
 }
 
 /// A figure of a run, and what it is measured against.
@@ -103,7 +93,8 @@ impl Scenario {
             stretches: vec![(4.0, 10.0), (6.0, 0.7)],
             clients: vec![1.0],
             changes: Vec::new(),
-            measure: Measure::Aftermath { from: seconds(4.0) },
+            from: seconds(4.0),
+            measure: Measure::Aftermath,
         });
         all.push(Self {
             name: "step from 0.5× to 3×".into(),
@@ -111,13 +102,13 @@ impl Scenario {
             stretches: vec![(2.0, 0.5), (3.0, 3.0)],
             clients: vec![1.0],
             changes: Vec::new(),
-            measure: Measure::Step { at: seconds(2.0) },
+            from: seconds(2.0),
+            measure: Measure::Step,
         });
-        let from = seconds(lengths.settle);
         all.push(Self {
             name: "half critical, half sheddable, 2×".into(),
             clients: vec![0.5, 0.5],
-            measure: Measure::Classes { from },
+            measure: Measure::Classes,
             ..Self::steady(Kind::Pool, 2.0, lengths)
         });
         // A tenth each: one asks for 20 times that, and nine for half of it.
@@ -126,7 +117,7 @@ impl Scenario {
         all.push(Self {
             name: "one tenant at 20×, nine at half their share".into(),
             clients: [greedy].into_iter().chain([modest; 9]).map(|part| part / load).collect(),
-            measure: Measure::Tenants { from },
+            measure: Measure::Tenants,
             ..Self::steady(Kind::Pool, load, lengths)
         });
         all
@@ -140,7 +131,8 @@ impl Scenario {
             stretches: vec![(lengths.settle + lengths.measured, load)],
             clients: vec![1.0],
             changes: Vec::new(),
-            measure: Measure::Steady { load, from: seconds(lengths.settle) },
+            from: seconds(lengths.settle),
+            measure: Measure::Steady { kind, load },
         }
     }
 
@@ -152,7 +144,8 @@ impl Scenario {
             stretches: vec![(11.0, 2.0)],
             clients: vec![1.0],
             changes: vec![(fall, less), (rise, back)],
-            measure: Measure::Fall { fall, rise, left },
+            from: fall,
+            measure: Measure::Fall { rise, left },
         }
     }
 
@@ -182,8 +175,8 @@ impl Scenario {
     /// The arm as it is set up for this scenario.
     pub fn arm(&self, arm: Arm) -> Arm {
         match (arm, self.measure) {
-            (Arm::Ours, Measure::Classes { .. }) => Arm::OursByClass,
-            (Arm::Ours, Measure::Tenants { .. }) => Arm::OursByTenant,
+            (Arm::Ours, Measure::Classes) => Arm::OursByClass,
+            (Arm::Ours, Measure::Tenants) => Arm::OursByTenant,
             _ => arm,
         }
     }
@@ -196,107 +189,14 @@ impl Scenario {
     /// What an arm achieved.
     pub fn figures(&self, account: &Account, capacity: &Capacity) -> Vec<Figure> {
         let end = seconds(self.stretches.iter().map(|(seconds, _)| seconds).sum());
-        let bound = capacity.unloaded_p99 + TAIL;
-        match self.measure {
-            Measure::Steady { load, from } if load > 1.0 => {
-                let goodput = if load >= 10.0 { 95.0 } else { 97.0 };
-                vec![
-                    self.goodput(account, &(from..end), capacity, Must::AtLeast(goodput)),
-                    p99(account, &(from..end), Must::AtMost(millis(bound))),
-                ]
-            }
-            Measure::Steady { load, from } => {
-                let must = if load < 1.0 && self.kind != Kind::Contended {
-                    Must::AtMost(0.1)
-                } else {
-                    Must::Nothing
-                };
-                let shed = 100.0 * account.shed_share(&(from..end));
-                vec![
-                    Figure { what: "false sheds, %", value: shed, must },
-                    self.goodput(account, &(from..end), capacity, Must::Nothing),
-                    p99(account, &(from..end), Must::Nothing),
-                ]
-            }
-            Measure::Fall { fall, rise, left } => {
-                let done = account.goodput(&(fall..end)) * (end - fall).as_secs_f64();
-                let possible = (rise - fall).as_secs_f64() * left + (end - rise).as_secs_f64();
-                let back = account.settles(rise, end, 0.95 * capacity.rate, Duration::MAX);
-                vec![
-                    Figure {
-                        what: "goodput, % of the possible",
-                        value: 100.0 * done / (possible * capacity.rate),
-                        must: Must::AtLeast(95.0),
-                    },
-                    Figure {
-                        what: "back to 95 % after, ms",
-                        value: or_never(back),
-                        must: Must::AtMost(1000.0),
-                    },
-                ]
-            }
-            Measure::Aftermath { from } => {
-                let good = 100.0 * account.good_share(&(from..end));
-                vec![Figure { what: "goodput after, % of offered", value: good, must: Must::AtLeast(99.0) }]
-            }
-            Measure::Step { at } => {
-                let settles = account.settles(at, end, 0.9 * capacity.rate, bound);
-                vec![Figure {
-                    what: "until 90 % and p99 in bounds, ms",
-                    value: or_never(settles),
-                    must: Must::AtMost(500.0),
-                }]
-            }
-            Measure::Classes { from } => {
-                let critical = 100.0 * account.of(Client(0)).good_share(&(from..end));
-                vec![
-                    Figure { what: "critical served, %", value: critical, must: Must::AtLeast(99.5) },
-                    self.goodput(account, &(from..end), capacity, Must::AtLeast(97.0)),
-                ]
-            }
-            Measure::Tenants { from } => {
-                let modest = (1..self.clients.len()).map(|client| account.of(Client(client as u8)));
-                let worst = modest.map(|account| account.good_share(&(from..end))).fold(1.0, f64::min);
-                vec![
-                    Figure {
-                        what: "worst of the nine served, %",
-                        value: 100.0 * worst,
-                        must: Must::AtLeast(99.0),
-                    },
-                    self.goodput(account, &(from..end), capacity, Must::Nothing),
-                ]
-            }
-        }
+        Run { account, capacity, span: self.from..end, measure: self.measure }.figures()
     }
-
-    fn goodput(&self, account: &Account, span: &Span, capacity: &Capacity, must: Must) -> Figure {
-        Figure { what: GOODPUT, value: 100.0 * account.goodput(span) / capacity.rate, must }
-    }
-}
-
-fn p99(account: &Account, span: &Span, must: Must) -> Figure {
-    Figure { what: P99, value: or_never(account.latency(span, 0.99)), must }
-}
-
-fn or_never(time: Option<Duration>) -> f64 {
-    time.map_or(f64::INFINITY, millis)
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }
 
 fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// What the figures show.
-pub const GOODPUT: &str = "goodput, % of capacity";
-/// What the figures show.
-pub const P99: &str = "p99 of the admitted, ms";
-
 const POINTS: [f64; 8] = [0.8, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0];
 const TABLE_POINTS: [f64; 5] = [0.8, 0.9, 2.0, 3.0, 10.0];
 const FEWER_SLOTS: u32 = 5;
-/// What an overload may add to the unloaded p99.
-const TAIL: Duration = Duration::from_millis(50);
