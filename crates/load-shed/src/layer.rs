@@ -180,9 +180,10 @@ impl LoadShedLayer {
         self
     }
 
-    /// Tells whose request it is. While the limit binds, a freed slot goes to who has the fewest, and who has most is
-    /// refused first, with 429; while it does not, everybody takes what there is. `None` is nobody's, and shares with
-    /// all that are nobody's.
+    /// Tells whose request it is. While the limit binds, a freed slot goes to who has the fewest, who has most is
+    /// refused first, with 429, and who has had less than its part of the last thousand slots waits for as long as
+    /// anybody may; while it does not, everybody takes what there is. `None` is nobody's, and shares with all that are
+    /// nobody's.
     #[must_use]
     pub fn tenant<T: Hash>(
         mut self,

@@ -122,13 +122,10 @@ impl Queue {
     }
 
     /// Whether a claim is none of those of which there are too many: of a class that all fits, or of a tenant that has
-    /// half as much as the one that has most, or less.
+    /// had little.
     pub(crate) fn is_modest(&self, claim: Claim) -> bool {
-        self.has_little(claim, claim.tenant.map(|tenant| self.shares.size_of(tenant)))
-    }
-
-    fn has_little(&self, claim: Claim, size: Option<u32>) -> bool {
-        claim.class < self.order.from_class || size.is_some_and(|size| 2 * size <= self.shares.most())
+        claim.class < self.order.from_class
+            || claim.tenant.is_some_and(|tenant| self.shares.is_modest(self.shares.key_of(tenant)))
     }
 
     /// Whose turn it is.
@@ -149,8 +146,7 @@ impl Queue {
 
     fn is_too_late(&self, key: usize, now: Instant) -> bool {
         let waiter = &self.waiters[key];
-        let size = || waiter.share.map(|share| self.shares.size(share));
-        self.has_waited_too_long(waiter, now) && !self.has_little(waiter.claim, size())
+        self.has_waited_too_long(waiter, now) && !self.is_modest(waiter.claim)
     }
 
     fn has_waited_too_long(&self, waiter: &Waiter, now: Instant) -> bool {
@@ -375,13 +371,21 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_with_half_as_much_as_another_waits_for_longer() {
+    fn a_tenant_that_has_had_little_waits_for_longer() {
         let (mut queue, now) = queue([tenant(7), tenant(8), tenant(8)]);
         queue.order.max_wait = Duration::ZERO;
-        let next = queue.too_late(now).unwrap();
-        assert_eq!(next.key, 1, "one of two, beside one");
-        queue.take(next);
-        assert_eq!(queue.too_late(now).unwrap().key, 0, "one each, and both have waited for too long");
+        assert_eq!(
+            queue.too_late(now).unwrap().key,
+            0,
+            "nobody has had anything, and all have waited for too long"
+        );
+        (0..4).for_each(|_| queue.shares.hold(8));
+        for late in [1, 2] {
+            let next = queue.too_late(now).unwrap();
+            assert_eq!(next.key, late);
+            queue.take(next);
+        }
+        assert!(queue.too_late(now).is_none());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What each tenant has of the gate: slots that it holds, and places in the queue.
+//! What each tenant has of the gate: slots that it holds, places in the queue, and slots that it had lately.
 //!
 //! A tenant is looked up by its name when it asks and when it is done. In between, those of its requests that wait know
 //! it by the key of its share, since each slot that is given is compared among all who wait.
@@ -13,12 +13,30 @@ pub(crate) struct Shares {
     shares: Slab<Share>,
     /// How many tenants have 1, how many have 2, and so on up to who has most.
     sizes: Vec<u32>,
+    /// How many slots were given, ever.
+    given: u64,
 }
 
 struct Share {
     tenant: u64,
     held: u32,
     waiting: u32,
+    had: Had,
+}
+
+/// Slots, of which one counts the less the more were given since, to anybody: a time that goes by as fast as there is
+/// work, and costs no clock.
+#[derive(Clone, Copy, Default)]
+struct Had {
+    slots: f64,
+    /// After how many were given.
+    at: u64,
+}
+
+impl Had {
+    fn as_of(self, given: u64) -> f64 {
+        self.slots * FORGETTING.powf((given - self.at) as f64)
+    }
 }
 
 impl Share {
@@ -58,10 +76,29 @@ impl Shares {
         self.shares[key].held
     }
 
+    /// Whether a tenant, of which this is the key if it has anything, has had less than its part lately: less than three
+    /// quarters of what each would have if all that are here had the same. How many it has just now says little of a
+    /// tenant with two on the average, who has five now and then.
+    pub(crate) fn is_modest(&self, key: Option<usize>) -> bool {
+        let Some(key) = key else { return true };
+        let all = (1.0 - FORGETTING.powf(self.given as f64)) / (1.0 - FORGETTING);
+        self.shares[key].had.as_of(self.given) < LITTLE * all / self.shares.len() as f64
+    }
+
+    /// The key of a tenant's share, if it has anything.
+    pub(crate) fn key_of(&self, tenant: u64) -> Option<usize> {
+        self.keys.get(&tenant).copied()
+    }
+
     /// Says that a tenant has one slot more.
     pub(crate) fn hold(&mut self, tenant: u64) {
         let key = self.key(tenant);
-        self.change(key, |share| share.held += 1);
+        self.given += 1;
+        let at = self.given;
+        self.change(key, |share| {
+            share.held += 1;
+            share.had = Had { slots: share.had.as_of(at) + 1.0, at };
+        });
     }
 
     /// Says that a tenant has one slot less.
@@ -85,7 +122,10 @@ impl Shares {
 
     fn key(&mut self, tenant: u64) -> usize {
         let shares = &mut self.shares;
-        *self.keys.entry(tenant).or_insert_with(|| shares.insert(Share { tenant, held: 0, waiting: 0 }))
+        *self
+            .keys
+            .entry(tenant)
+            .or_insert_with(|| shares.insert(Share { tenant, held: 0, waiting: 0, had: Had::default() }))
     }
 
     fn change(&mut self, key: usize, change: impl FnOnce(&mut Share)) {
@@ -115,6 +155,10 @@ impl Shares {
     }
 }
 
+/// The last thousand slots count, more or less: a second of a service with some hundred requests a second.
+const FORGETTING: f64 = 1.0 - 1.0 / 1000.0;
+const LITTLE: f64 = 0.75;
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -122,6 +166,53 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
+
+    /// Gives slots to tenants in turn, each of which is over at once but for the first of each.
+    fn give(shares: &mut Shares, turns: &[u64], times: u32) {
+        for tenant in turns {
+            shares.hold(*tenant);
+        }
+        for tenant in (0..times).flat_map(|_| turns) {
+            shares.hold(*tenant);
+            shares.let_go(*tenant);
+        }
+    }
+
+    fn is_modest(shares: &Shares, tenant: u64) -> bool {
+        shares.is_modest(shares.key_of(tenant))
+    }
+
+    #[test]
+    fn who_has_had_half_of_an_equal_part_is_modest_and_stays_so_with_many_at_once() {
+        let mut shares = Shares::default();
+        give(&mut shares, &[1, 1, 1, 1, 1, 2], 500);
+        for _ in 0..8 {
+            shares.hold(2);
+        }
+        assert!(is_modest(&shares, 2) && is_modest(&shares, 3), "a third of its part, and nothing yet");
+        assert!(!is_modest(&shares, 1));
+    }
+
+    #[test]
+    fn nobody_is_modest_who_has_what_the_others_have_or_is_alone() {
+        let mut shares = Shares::default();
+        give(&mut shares, &[1], 10);
+        assert!(!is_modest(&shares, 1));
+        give(&mut shares, &[1, 2, 3], 1000);
+        assert!([1, 2, 3].iter().all(|tenant| !is_modest(&shares, *tenant)));
+    }
+
+    #[test]
+    fn what_a_tenant_had_is_forgotten_as_slots_are_given() {
+        let mut shares = Shares::default();
+        give(&mut shares, &[1, 2], 500);
+        let mut left = 0;
+        while !is_modest(&shares, 2) {
+            give(&mut shares, &[1], 10);
+            left += 1;
+        }
+        assert!((10..100).contains(&left), "{left}");
+    }
 
     proptest! {
         #[test]
