@@ -14,6 +14,7 @@ use crate::{
     judge::{Judge, tell},
     limit::{Controller, Knee, Tuner},
     mode::{Mode, Switch},
+    narrator::Narrator,
     policy::Policy,
     pressure::Pressure,
     pulse::Pulse,
@@ -75,10 +76,14 @@ impl LoadShedLayer {
     }
 
     fn at(limit: u32, queue: u16) -> Self {
+        let (gate, tally) = (Arc::new(Gate::new(limit)), Arc::new(Tally::new()));
+        let mode = Arc::new(Switch::new(Mode::Enforce));
+        let narrator = Narrator::new(Arc::clone(&gate), Arc::clone(&tally), Arc::clone(&mode));
         let policy = Policy {
-            gate: Arc::new(Gate::new(limit)),
-            tally: Arc::new(Tally::new()),
-            mode: Arc::new(Switch::new(Mode::Enforce)),
+            gate,
+            tally,
+            mode,
+            narrator: Arc::new(narrator),
             pulse: None,
             judge: Judge::default(),
             queue,

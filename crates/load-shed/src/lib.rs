@@ -108,8 +108,19 @@
 //! In all cases the handler did not run, so the request can safely be sent again. `Retry-After` is a random number of
 //! seconds, in a range that is the wider the more was refused, so that those refused together do not come back together.
 //! The rejection stays in the response's extensions, the request's outcome is
-//! [`Shed`](macadam_core::Outcome::Shed), and nothing is logged: what is refused by the thousand is counted, in the
-//! handle's [gauges](LoadShedHandle). Another form, or status, is [`on_rejection`](LoadShedLayer::on_rejection)'s.
+//! [`Shed`](macadam_core::Outcome::Shed), and it is counted in the handle's [gauges](LoadShedHandle). Another form, or
+//! status, is [`on_rejection`](LoadShedLayer::on_rejection)'s.
+//!
+//! What is refused by the thousand is not logged one by one. While anything is refused, a gate logs one line a second at
+//! the most, the first at once, as a `WARN` event of the target `macadam_load_shed`:
+//!
+//! ```text
+//! WARN macadam_load_shed: shedding refused=812 reason.queue_full=790 reason.deadline=22 limit=16 in_flight=16 queued=12
+//! ```
+//!
+//! `refused` counts since the line before, and so does `reason.*`, which is the `reason` of the table with `_` for `-`,
+//! and only there if it is more than none. In a dry run the message is `would shed`. Nothing is logged for who is refused
+//! outside a tokio runtime.
 //!
 //! # Ordering
 //!
@@ -142,6 +153,7 @@
 mod alarm;
 mod budget;
 mod door;
+mod errand;
 mod error;
 mod future;
 mod gate;
@@ -151,6 +163,7 @@ mod lag;
 mod layer;
 pub mod limit;
 mod mode;
+mod narrator;
 mod pace;
 mod permit;
 mod policy;

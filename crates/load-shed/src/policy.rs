@@ -10,6 +10,7 @@ use crate::{
     gate::{Gate, Rehearsal},
     judge::Judge,
     mode::Switch,
+    narrator::Narrator,
     permit::{Admission, Permit},
     pulse::Pulse,
     queue::Claim,
@@ -22,6 +23,7 @@ pub(crate) struct Policy {
     pub(crate) gate: Arc<Gate>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) mode: Arc<Switch>,
+    pub(crate) narrator: Arc<Narrator>,
     /// `None` where nothing moves by itself.
     pub(crate) pulse: Option<Arc<Pulse>>,
     pub(crate) judge: Judge,
@@ -68,8 +70,15 @@ impl Policy {
             Ok(Rehearsal::Refused) => Reason::QueueFull,
             Err(reason) => reason,
         };
-        self.tally.count(refused);
+        self.count(refused);
         Permit::nothing()
+    }
+
+    /// Counts a refusal, and returns a number that no one can foresee.
+    pub(crate) fn count(&self, reason: Reason) -> u64 {
+        let random = self.tally.count(reason);
+        self.narrator.hear();
+        random
     }
 
     fn rehearsed(&self, claim: Claim) -> Result<Rehearsal, Reason> {

@@ -13,6 +13,9 @@ use macadam_core::{Kind, Outcome, Rejection, RequestContext, ResponseBody};
 
 use crate::{policy::Policy, reason::Reason};
 
+/// How many were refused, in the order of [`Reason::ALL`].
+pub(crate) type Counts = [u64; Reason::ALL.len()];
+
 /// How many were refused, by reason.
 pub(crate) struct Tally {
     counts: [AtomicU64; Reason::ALL.len()],
@@ -35,6 +38,10 @@ impl Tally {
         self.counts[reason as usize].load(Relaxed)
     }
 
+    pub(crate) fn counts(&self) -> Counts {
+        Reason::ALL.map(|reason| self.get(reason))
+    }
+
     /// How many were refused because there were too many of them for the limit.
     pub(crate) fn for_want_of_room(&self) -> u64 {
         use Reason::{Criticality, Deadline, QueueFull, QueueWait, Tenant};
@@ -52,7 +59,7 @@ pub(crate) struct Refusal<B> {
 impl<B> Refusal<B> {
     /// Refuses a request, and counts it.
     pub(crate) fn new(reason: Reason, request: Request<B>, policy: Arc<Policy>) -> Self {
-        let random = policy.tally.count(reason);
+        let random = policy.count(reason);
         let kind = kind_of(reason);
         let mut rejection = Rejection::new(kind).because(reason.as_str());
         if kind != Kind::Deadline {
