@@ -5,6 +5,7 @@ mod witness;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Waker},
 };
 
@@ -210,6 +211,62 @@ fn what_a_dropped_body_holds_is_freed_before_the_guard_ends() {
     let mut freed = None;
     drop(GuardedBody::new(body, AtEnd(|end| freed = Some((end, handle.is_dropped())))));
     assert_eq!(freed, Some((End::Dropped, true)));
+}
+
+/// Whose turn it was, in order.
+#[derive(Clone, Default)]
+struct Turns(Arc<Mutex<Vec<&'static str>>>);
+
+impl Turns {
+    fn note(&self, turn: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(turn);
+    }
+
+    fn taken(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Guard for Turns {
+    fn handed_on(&mut self) {
+        self.note("handed on");
+    }
+
+    fn asked(&mut self) {
+        self.note("asked");
+    }
+
+    fn end(self, _: End) {
+        self.note("end");
+    }
+}
+
+#[tokio::test]
+async fn a_guard_hears_whether_the_body_waits_for_its_client_or_the_client_for_it() {
+    let turns = Turns::default();
+    let steps = [Step::data("a"), Step::pending(), Step::data("b"), Step::data("c")];
+    let body = ScriptedBody::new(steps);
+    let handle = body.handle();
+    let mut body = GuardedBody::new(body, turns.clone());
+    assert_eq!(turns.taken(), ["handed on"], "the head");
+    assert!(polled_once(&mut body));
+    assert_eq!(turns.taken(), ["asked", "handed on"]);
+    assert!(!polled_once(&mut body));
+    assert_eq!(turns.taken(), ["asked"]);
+    handle.wake();
+    assert!(polled_once(&mut body));
+    assert_eq!(turns.taken(), ["asked", "handed on"]);
+    assert!(polled_once(&mut body));
+    assert_eq!(turns.taken(), ["asked", "end"], "the last frame leaves nothing to wait for");
+    drop(body);
+    assert_eq!(turns.taken(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_body_that_is_over_with_its_head_was_never_handed_on() {
+    let turns = Turns::default();
+    let _body = GuardedBody::new(ScriptedBody::empty(), turns.clone());
+    assert_eq!(turns.taken(), ["end"]);
 }
 
 #[test]

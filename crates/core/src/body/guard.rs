@@ -36,6 +36,13 @@ pub trait Guard {
         let _ = head;
     }
 
+    /// The response's head, or a frame of its body, was handed on, and there is more to come. Until that is
+    /// [asked for](Self::asked), the response waits for its client.
+    fn handed_on(&mut self) {}
+
+    /// The next frame of the response's body is asked for, and from now on the client waits for it.
+    fn asked(&mut self) {}
+
     /// The response is over.
     fn end(self, end: End);
 }

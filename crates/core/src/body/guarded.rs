@@ -56,6 +56,9 @@ impl<B: Body, G: Guard> GuardedBody<B, G> {
         if unsent == Some(0) || body.is_end_stream() {
             hold.end(End::Finished);
         }
+        if let Some(guard) = hold.guard_mut() {
+            guard.handed_on();
+        }
         Self { body, unsent, hold }
     }
 }
@@ -69,6 +72,9 @@ impl<B: Body, G: Guard> Body for GuardedBody<B, G> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let mut this = self.project();
+        if let Some(guard) = this.hold.guard_mut() {
+            guard.asked();
+        }
         let frame = ready!(this.hold.polling(|| this.body.as_mut().poll_frame(cx)));
         match &frame {
             Some(Ok(frame)) => {
@@ -76,6 +82,8 @@ impl<B: Body, G: Guard> Body for GuardedBody<B, G> {
                 *this.unsent = this.unsent.map(|unsent| unsent.saturating_sub(sent));
                 if frame.is_trailers() || *this.unsent == Some(0) || this.body.is_end_stream() {
                     this.hold.end(End::Finished);
+                } else if let Some(guard) = this.hold.guard_mut() {
+                    guard.handed_on();
                 }
             }
             Some(Err(_)) => this.hold.end(End::Failed),
