@@ -58,12 +58,13 @@ impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    pub(crate) fn admitted(service: &mut S, request: Request<B>, permit: Permit) -> Self {
+    pub(crate) fn admitted(service: &mut S, request: Request<B>, mut permit: Permit) -> Self {
         if let Some(context) = RequestContext::get(&request) {
             context.set_stage(Stage::Handling);
         }
         let rule = BodyRule::of(request.method());
         let upload = Upload::of(&request);
+        permit.on(&request);
         let future = GuardedFuture::new(service.call(request), rule, permit);
         Self { state: State::Admitted { future, upload } }
     }
@@ -94,9 +95,10 @@ where
                     if let Poll::Ready(answer) = future.as_mut().poll_map(cx, ResponseBody::service) {
                         return Poll::Ready(answer);
                     }
-                    if upload.as_mut().is_some_and(|upload| upload.poll(cx).is_ready()) {
+                    // Where there is no room among the streams, it is asked for again with the next piece.
+                    let waits = upload.as_mut().is_some_and(|upload| upload.poll(cx).is_ready());
+                    if waits && future.guard_mut().is_none_or(Permit::stream) {
                         *upload = None;
-                        future.guard_mut().map(Permit::stream);
                     }
                     return Poll::Pending;
                 }

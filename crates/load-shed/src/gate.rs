@@ -28,6 +28,7 @@ use std::task::{Poll, Waker};
 use tokio::time::{Duration, Instant};
 
 use crate::{
+    bodies::Bodies,
     budget::Budget,
     queue::{Claim, Fate, Order, Queue},
     reason::Reason,
@@ -50,9 +51,11 @@ pub(crate) struct Gate {
     /// The most that may wait, whatever who asks was told.
     places: AtomicU32,
     queue: Mutex<Queue>,
-    /// Responses without an end, which hold no slot.
+    /// Requests that go on without doing work, and hold no slot.
     pub(crate) streams: Budget,
     max_streams: AtomicU32,
+    /// Responses that hold a slot, and may come to be of those.
+    pub(crate) bodies: Bodies,
     /// Requests that passed without a slot.
     pub(crate) exempt: Budget,
 }
@@ -100,11 +103,12 @@ impl Gate {
             queue: Mutex::new(Queue::new()),
             streams: Budget::default(),
             max_streams: AtomicU32::new(u32::MAX),
+            bodies: Bodies::new(),
             exempt: Budget::default(),
         }
     }
 
-    /// How many responses without an end may go on at the same time.
+    /// How many may go on so at the same time.
     pub(crate) fn max_streams(&self) -> u32 {
         self.max_streams.load(Relaxed)
     }

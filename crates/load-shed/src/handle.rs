@@ -21,7 +21,7 @@ use crate::{
 ///
 /// | name | labels | |
 /// |---|---|---|
-/// | `macadam_load_shed_in_flight` | `phase`: `slot`, `stream`, `exempt` | requests that hold a slot, go on without end, or passed without either |
+/// | `macadam_load_shed_in_flight` | `phase`: `slot`, `stream`, `exempt` | requests that hold a slot, go on without doing work, or passed without either |
 /// | `macadam_load_shed_limit` | | how many may hold a slot |
 /// | `macadam_load_shed_queued` | | requests that wait for one |
 /// | `macadam_load_shed_ended_total` | `use`: `good`, `bad` | requests that were of use, and those refused or timed out further down, or given up |
@@ -87,7 +87,7 @@ impl LoadShedHandle {
         self.gate.look().in_flight()
     }
 
-    /// How many responses without an end go on.
+    /// How many requests go on without doing work: streams, and those that wait for their clients.
     pub fn streams(&self) -> u32 {
         self.gate.streams.taken()
     }

@@ -111,8 +111,11 @@ impl LoadShedLayer {
         Ok(self)
     }
 
-    /// How many responses without an end may go on at the same time, beside the requests in flight. 4,096 unless set.
-    /// What finds no room there keeps its slot.
+    /// How many requests may go on at the same time without doing work: event streams, gRPC streams, and those that wait
+    /// for their clients. 4,096 unless set.
+    ///
+    /// What finds no room there keeps its slot until there is room. A stream costs memory and a connection but hardly any
+    /// work, so this is to be as high as the memory allows.
     ///
     /// It is the gate's, and so every clone's.
     #[must_use]

@@ -47,6 +47,7 @@
 //! | `reason="criticality"`, `threshold` below 512 | less important requests make room, as they should | nothing, if it is only those |
 //! | `reason="tenant"`, 429 | one tenant has more than its share | talk to it; the others do not notice |
 //! | `reason="deadline"` | callers bring deadlines that cannot be met here | look at their timeouts, and at the response time |
+//! | `in_flight{phase="stream"}` stands at [`max_streams`](LoadShedLayer::max_streams), `phase="slot"` grows | more streams, or clients that do not read, than there is room for: they hold slots now | raise `max_streams` if the memory is there, else look who they are |
 //! | `reason="pressure"` | memory, or a signal of your own | look at the memory; scale out |
 //! | nothing is refused, and clients see errors | it is not the gate | |
 //!
@@ -65,10 +66,25 @@
 //! # In flight
 //!
 //! A request is in flight from its admission until the last frame of its response is handed on, the response fails,
-//! or either is dropped. There are [slots of their own](LoadShedLayer::max_streams) for what goes on without doing work:
-//! an event stream (`text/event-stream`) from its head on, and a request whose handler has waited for its own body for
-//! 100 ms, where [serve](https://docs.rs/macadam-serve) says so in the context. An upgrade (101, or a 2xx to `CONNECT`)
-//! is over with its head; whoever keeps the connections counts it from then on.
+//! or either is dropped. What goes on without doing work has no slot, but one of the [streams'](LoadShedLayer::max_streams),
+//! of which there are many:
+//!
+//! | what | from when on |
+//! |---|---|
+//! | an event stream (`text/event-stream`) | its head |
+//! | a gRPC response whose body goes on | 100 ms after its head, or, in HTTP/1, its first frame |
+//! | a response whose client does not read it | when it has waited for its client for 100 ms longer than its client for it |
+//! | a request that waits for its own body, where [serve](https://docs.rs/macadam-serve) says so in the context | 100 ms after it began to wait |
+//!
+//! Those 100 ms are counted in looks, one in 10 ms, and so may be 110. A body that is asked for a frame and has none works
+//! on it, for all the gate knows, and keeps its slot for as long as it works for longer than it waits: a large export from
+//! a database counts as the load that it is, and the same export to somebody who reads a little now and then does not.
+//!
+//! Who would be a stream and finds no room among them keeps its slot until there is. Its handler has answered, so there is
+//! nobody left to refuse, and what was admitted is not cut short. At the worst the streams have filled the slots too, and
+//! requests are refused for it; there are never more of both together than the two limits.
+//!
+//! An upgrade (101, or a 2xx to `CONNECT`) is over with its head; whoever keeps the connections counts it from then on.
 //!
 //! # The queue
 //!
@@ -137,7 +153,7 @@
 //! - It does not infer load from a service that is not ready. `Poll::Pending` may be anything, such as the turn of
 //!   another task.
 //! - It limits no rate, and never cuts short what it has admitted.
-//! - It does not tell a gRPC response that streams from one that does not: both have no length, and keep their slots.
+//! - It does not tell a gRPC response that streams from one that does not, but by how long it takes: neither head says it.
 //! - It does not read what is left of a refused request's body. HTTP/1 closes the connection over it where there is too
 //!   much.
 //!
@@ -151,6 +167,7 @@
 //! limit binds at once.
 
 mod alarm;
+mod bodies;
 mod budget;
 mod door;
 mod errand;

@@ -7,26 +7,41 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{StatusCode, header::CONTENT_TYPE, response};
-use macadam_core::{End, Guard};
+use http::{Request, StatusCode, Version, header::CONTENT_TYPE, response};
+use macadam_core::{End, Guard, Protocol, RequestContext, Wire};
 
 use crate::{
+    bodies::{Course, Kind, Place},
+    errand,
     gate::{Entry, Gate, Use},
     queue::Claim,
     reason::Reason,
 };
 
-/// Holds a request's slot until its response is over, or known to have no end.
+/// Holds a request's slot until its response is over, or goes on without doing work.
 ///
-/// A response that goes on without end, an upgrade or an event stream, exchanges it with its head for one of the
-/// streams' own, if there is one left. The permit of a request that takes no slot holds nothing.
+/// An event stream exchanges it with its head for one of the streams' own, if there is one left; other responses may,
+/// later. The permit of a request that takes no slot holds nothing.
 pub struct Permit {
     held: Held,
     use_: Use,
+    /// What its body is, if it goes on.
+    kind: Kind,
+    /// Whether its body is watched once something is handed on. In HTTP/1 the head is not that: a connection has room
+    /// for what comes first.
+    watched_next: bool,
 }
 
 enum Held {
-    Slot { gate: Arc<Gate>, tenant: Option<u64> },
+    Slot {
+        gate: Arc<Gate>,
+        tenant: Option<u64>,
+    },
+    /// A slot or, if the gate says so, a stream's.
+    Body {
+        gate: Arc<Gate>,
+        place: Place,
+    },
     Stream(Arc<Gate>),
     Exempt(Arc<Gate>),
     Nothing,
@@ -69,18 +84,35 @@ impl Permit {
     #[inline]
     pub(crate) fn of(gate: &Arc<Gate>, claim: Claim) -> Self {
         // Dropped before there was an answer, it was given up, by its client or by a clock.
-        Self { held: Held::Slot { gate: Arc::clone(gate), tenant: claim.tenant }, use_: Use::Bad }
+        Self::holding(Held::Slot { gate: Arc::clone(gate), tenant: claim.tenant }, Use::Bad)
+    }
+
+    fn holding(held: Held, use_: Use) -> Self {
+        Self { held, use_, kind: Kind::Work(0), watched_next: false }
+    }
+
+    /// Says how the response of `request` will go over the wire.
+    #[inline]
+    pub(crate) fn on<B>(&mut self, request: &Request<B>) {
+        if request.version() >= Version::HTTP_2 {
+            self.watched_next = true;
+            let protocol = RequestContext::get(request)
+                .map_or_else(|| Wire::of(request).protocol(), |context| context.wire().protocol());
+            if protocol == Protocol::Grpc {
+                self.kind = Kind::Grpc(0);
+            }
+        }
     }
 
     /// Passes the gate without a slot, if not too many do at the same time.
     pub(crate) fn exempt(gate: &Arc<Gate>) -> Option<Self> {
         let passed = gate.exempt.enter(MAX_EXEMPT);
-        passed.then(|| Self { held: Held::Exempt(Arc::clone(gate)), use_: Use::Unknown })
+        passed.then(|| Self::holding(Held::Exempt(Arc::clone(gate)), Use::Unknown))
     }
 
     /// Holds nothing.
     pub(crate) fn nothing() -> Self {
-        Self { held: Held::Nothing, use_: Use::Unknown }
+        Self::holding(Held::Nothing, Use::Unknown)
     }
 
     /// Ends it as if it had never been.
@@ -91,20 +123,38 @@ impl Permit {
     fn release(&mut self) {
         match std::mem::replace(&mut self.held, Held::Nothing) {
             Held::Slot { gate, tenant } => gate.release(tenant, self.use_),
+            Held::Body { gate, place } => match place.leave() {
+                course if course.moved => gate.streams.leave(),
+                course => gate.release(course.tenant, self.use_),
+            },
             Held::Stream(gate) => gate.streams.leave(),
             Held::Exempt(gate) => gate.exempt.leave(),
             Held::Nothing => {}
         }
     }
 
-    /// Exchanges the slot for a stream's, if there is one left.
-    pub(crate) fn stream(&mut self) {
-        if let Held::Slot { gate, .. } = &self.held {
-            if gate.streams.enter(gate.max_streams()) {
-                let streaming = Held::Stream(Arc::clone(gate));
-                self.release();
-                self.held = streaming;
+    /// Exchanges the slot, if it has one, for a stream's, if there is one left; says whether there was.
+    pub(crate) fn stream(&mut self) -> bool {
+        let Held::Slot { gate, .. } = &self.held else { return true };
+        if !gate.streams.enter(gate.max_streams()) {
+            return false;
+        }
+        let streaming = Held::Stream(Arc::clone(gate));
+        self.release();
+        self.held = streaming;
+        true
+    }
+
+    /// Has the body looked at from now on, if it has a slot.
+    fn watch(&mut self) {
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Slot { gate, tenant } => {
+                let Self { use_, kind, .. } = *self;
+                let place = gate.bodies.enter(Course { tenant, use_, kind, waits: true, moved: false });
+                errand::see_to(&gate);
+                self.held = Held::Body { gate, place };
             }
+            held => self.held = held,
         }
     }
 }
@@ -112,9 +162,26 @@ impl Permit {
 impl Guard for Permit {
     fn head(&mut self, head: &mut response::Parts) {
         self.use_ = use_of(head.status);
-        if is_stream(head) {
-            self.stream();
+        if is_stream(head) && !self.stream() {
+            // It keeps its slot until there is room.
+            self.kind = Kind::Stream;
+            self.watched_next = true;
         }
+    }
+
+    fn handed_on(&mut self) {
+        match &self.held {
+            Held::Body { place, .. } => place.waits(true),
+            Held::Slot { .. } if self.watched_next => self.watch(),
+            _ => {}
+        }
+    }
+
+    fn asked(&mut self) {
+        if let Held::Body { place, .. } = &self.held {
+            place.waits(false);
+        }
+        self.watched_next = true;
     }
 
     fn end(mut self, end: End) {
@@ -155,6 +222,7 @@ impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let holds = match self.held {
             Held::Slot { .. } => "a slot",
+            Held::Body { .. } => "a slot or a stream's",
             Held::Stream(_) => "a stream's slot",
             Held::Exempt(_) => "an exemption",
             Held::Nothing => "nothing",

@@ -3,10 +3,11 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
+    pin::Pin,
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body_util::Empty;
 use macadam_core::{Criticality, RequestContext};
 use macadam_load_shed::LoadShedLayer;
@@ -46,6 +47,38 @@ fn an_admitted_request_allocates_nothing() {
         };
         let bare = allocations_of_requests(Bare, REQUESTS, request);
         assert_eq!(allocations_of_requests(layer.layer(Bare), REQUESTS, request), bare);
+    }
+}
+
+/// Two frames, of which the second one is its last.
+#[derive(Clone)]
+struct TwoFrames(u8);
+
+impl http_body::Body for TwoFrames {
+    type Data = bytes::Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Self::Data>, Infallible>>> {
+        self.0 -= 1;
+        Poll::Ready(Some(Ok(http_body::Frame::data(bytes::Bytes::from_static(b"frame")))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+#[test]
+fn a_body_that_is_watched_allocates_nothing() {
+    let service = tower::service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(Response::new(TwoFrames(2)))));
+    let layer = LoadShedLayer::new(8).unwrap();
+    for version in [Version::HTTP_11, Version::HTTP_2] {
+        let request = || Request::builder().version(version).body(()).unwrap();
+        let bare = allocations_of_requests(service, REQUESTS, request);
+        assert_eq!(allocations_of_requests(layer.layer(service), REQUESTS, request), bare, "{version:?}");
     }
 }
 

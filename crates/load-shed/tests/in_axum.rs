@@ -158,6 +158,30 @@ async fn an_event_stream_that_goes_on_leaves_the_gate_free() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_read_what_it_asked_for_leaves_the_gate_free() {
+    let (layer, gate) = gate(1);
+    let piece = bytes::Bytes::from(vec![b'a'; 1 << 20]);
+    let large = async move || Body::from_stream(stream::iter(vec![Ok::<_, Infallible>(piece); 64]));
+    let app: Router =
+        Router::new().route("/large", get(large)).route("/small", get(async || "small")).layer(layer);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(axum::serve(listener, app).into_future());
+
+    let mut slow = wire::Client::connect(address).await;
+    slow.send("GET /large HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    let mut other = wire::Client::connect(address).await;
+    while gate.streams() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(gate.in_flight(), 0);
+    assert_eq!(other.get("/small").await.body, "small");
+    assert_eq!(slow.response().await.body.len(), 64 << 20, "it reads after all, and misses nothing");
+    assert_eq!((gate.in_flight(), gate.streams()), (0, 0));
+    server.abort();
+}
+
+#[tokio::test]
 async fn a_refusal_on_the_wire_leaves_its_connection_to_the_next_request() {
     let (held, (layer, gate)) = (Held::default(), gate(1));
     let app: Router = Router::new().route("/a", get(hold)).layer(layer).with_state(held.clone());

@@ -5,8 +5,12 @@
 #![expect(dead_code, reason = "the models do not use all of the gate")]
 #![expect(unreachable_pub, reason = "the permit is public in the crate whose file it is")]
 
+#[path = "../src/bodies.rs"]
+mod bodies;
 #[path = "../src/budget.rs"]
 mod budget;
+#[path = "../src/errand.rs"]
+mod errand;
 #[path = "../src/gate.rs"]
 mod gate;
 #[path = "../src/permit.rs"]
@@ -26,6 +30,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use http::{Response, header::CONTENT_TYPE};
 use loom::{
     future::block_on,
     sync::{
@@ -34,6 +39,7 @@ use loom::{
     },
     thread,
 };
+use macadam_core::Guard;
 
 use crate::{
     gate::Gate,
@@ -223,6 +229,36 @@ fn a_queue_is_full_only_while_no_slot_is_free() {
         release.join().unwrap();
         drop(granted(waiter));
         assert!(is_empty(&gate));
+    });
+}
+
+/// A stream that found no room among the streams when it began, and keeps its slot until it is looked at.
+fn streaming(gate: &Arc<Gate>) -> Permit {
+    gate.set_max_streams(0);
+    let mut permit = admitted(ask(gate, 0));
+    let head = Response::builder().header(CONTENT_TYPE, "text/event-stream").body(());
+    permit.head(&mut head.unwrap().into_parts().0);
+    permit.handed_on();
+    gate.set_max_streams(1);
+    permit
+}
+
+#[test]
+fn a_body_that_ends_while_its_slot_is_taken_gives_back_the_one_or_the_other() {
+    model(|| {
+        let gate = Arc::new(Gate::new(1));
+        let body = streaming(&gate);
+        let waiter = waiting(ask(&gate, 1));
+        let looks = thread::spawn({
+            let gate = Arc::clone(&gate);
+            move || gate.look_at_bodies()
+        });
+        let ends = thread::spawn(move || drop(body));
+        drop(granted(waiter));
+        looks.join().unwrap();
+        ends.join().unwrap();
+        assert!(is_empty(&gate));
+        assert_eq!(gate.streams.taken(), 0);
     });
 }
 

@@ -1,14 +1,15 @@
-//! Requests that wait for their own bodies, and responses without an end.
+//! Requests that wait for their own bodies.
 
 use std::{convert::Infallible, sync::Arc};
 
-use crate::stand::{Stand, limit, pass, turn};
-use http::{Method, Request, Response, header::CONTENT_TYPE};
+use crate::stand::{limit, pass, turn};
+use http::{Method, Request, Response};
 use macadam_core::{RequestContext, Stage, Wire};
 use macadam_load_shed::LoadShedHandle;
-use macadam_test::{ScriptedBody, Step};
+use macadam_test::ScriptedBody;
 use tokio::{
     sync::Notify,
+    task::AbortHandle,
     time::{Duration, Instant},
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -46,11 +47,16 @@ fn reading() -> (LoadShedHandle, impl Handler, Arc<Notify>) {
 }
 
 async fn upload(service: &impl Handler, method: Method) {
+    drop(send_upload(service, method).await);
+}
+
+async fn send_upload(service: &impl Handler, method: Method) -> AbortHandle {
     let mut request = Request::builder().method(method).uri("/upload").body(()).unwrap();
     let context = RequestContext::new(Instant::now(), None, Wire::of(&request));
     request.extensions_mut().insert(context);
-    tokio::spawn(service.clone().oneshot(request));
+    let sent = tokio::spawn(service.clone().oneshot(request)).abort_handle();
     turn().await;
+    sent
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,22 +104,30 @@ async fn an_upload_that_is_dropped_gives_back_what_it_moved_to() {
     assert_eq!((gate.in_flight(), gate.streams()), (0, 0));
 }
 
-fn figures(stand: &Stand) -> (u32, u32) {
-    (stand.gate.in_flight(), stand.gate.streams())
-}
-
 #[tokio::test(start_paused = true)]
-async fn event_streams_have_slots_of_their_own_and_are_counted() {
-    let stand = Stand::new(limit(2).max_streams(1));
-    let mut held = Vec::new();
-    for expected in [(0, 1), (1, 1), (2, 1)] {
-        let sent = stand.get("/events").await;
-        let body = ScriptedBody::new([Step::pending()]);
-        let stream = Response::builder().header(CONTENT_TYPE, "text/event-stream").body(body).unwrap();
-        stand.script.try_next_call().expect("it has a slot").respond(stream);
-        held.push(sent.await.unwrap().unwrap());
-        assert_eq!(figures(&stand), expected, "what finds no room among the streams keeps its slot");
-    }
-    drop(held);
-    assert_eq!(figures(&stand), (0, 0));
+async fn an_upload_that_finds_no_room_moves_with_a_later_piece() {
+    let (layer, gate) = limit(2).queue(0).max_streams(1).pair();
+    let piece = Arc::new(Notify::new());
+    let pieces = Arc::clone(&piece);
+    let service = layer.layer(service_fn(move |request: Request<()>| {
+        let (context, piece) = (RequestContext::get(&request).cloned(), Arc::clone(&pieces));
+        async move {
+            context.expect("it has one").set_stage(Stage::ReadingBody);
+            loop {
+                piece.notified().await;
+            }
+            #[expect(unreachable_code, reason = "it says what the handler would answer")]
+            Ok::<_, Infallible>(Response::new(ScriptedBody::empty()))
+        }
+    }));
+    let first = send_upload(&service, Method::POST).await;
+    send_upload(&service, Method::POST).await;
+    pass(LONG).await;
+    assert_eq!((gate.in_flight(), gate.streams()), (1, 1));
+    first.abort();
+    turn().await;
+    assert_eq!((gate.in_flight(), gate.streams()), (1, 0));
+    piece.notify_waiters();
+    turn().await;
+    assert_eq!((gate.in_flight(), gate.streams()), (0, 1));
 }

@@ -3,7 +3,7 @@
 //! | | invariant | held by |
 //! |---|---|---|
 //! | 1 | who is admitted has room at that instant | `crowd.rs` · `gate/limit.rs`, many threads · `loom.rs` |
-//! | 2 | who came was served, refused, has left or is here; in the end nobody is | `crowd.rs` · `loom.rs` |
+//! | 2 | who came was served, refused, has left or is here; in the end nobody is | `crowd.rs` · `bodies.rs` · `loom.rs` |
 //! | 3 | a slot is given back once, however its request ends | `ends.rs` · `contract.rs` |
 //! | 4 | while somebody waits no slot is idle, and no time has to pass for that | `crowd.rs` · `loom.rs` |
 //! | 5 | what matters more gets in wherever what matters less does | `order.rs` · `src/door.rs` |
@@ -21,6 +21,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are a test too")]
 
+mod bodies;
 mod crowd;
 mod dry_run;
 mod ends;
