@@ -9,6 +9,8 @@
 //! | `request-timeout` | 408 | 4 | the client did not send its request in time |
 //! | `content-too-large` | 413 | 8 | the request's body is larger than the service reads |
 //! | `panicked` | 500 | 13 | the handler panicked |
+//!
+//! A layer may be told to refuse with [another status](Rejection::with_status).
 
 use std::fmt;
 
@@ -23,7 +25,8 @@ use crate::{
     context::{Protocol, RequestContext, Wire},
 };
 
-/// Why a request was refused. Status, title and gRPC status follow from it, here and nowhere else.
+/// Why a request was refused. Title, gRPC status and, unless it is [said otherwise](Rejection::with_status), status follow
+/// from it, here and nowhere else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
@@ -110,6 +113,7 @@ impl fmt::Display for Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejection {
     kind: Kind,
+    status: StatusCode,
     reason: Option<&'static str>,
     retry_after_secs: Option<u32>,
     close: bool,
@@ -156,7 +160,25 @@ where
 impl Rejection {
     /// A rejection of this kind. A request whose sending is the problem takes its connection along.
     pub fn new(kind: Kind) -> Self {
-        Self { kind, reason: None, retry_after_secs: None, close: kind == Kind::RequestTimeout }
+        Self {
+            kind,
+            status: kind.status(),
+            reason: None,
+            retry_after_secs: None,
+            close: kind == Kind::RequestTimeout,
+        }
+    }
+
+    /// Refuses with another status than the kind's own. The kind stays, and so does what a gRPC client is told.
+    ///
+    /// # Panics
+    ///
+    /// If it is neither a 4xx nor a 5xx.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        assert!(is_error(status), "a refusal is a 4xx or a 5xx");
+        self.status = status;
+        self
     }
 
     /// Says what of the kind it was, in a word that stays the same: the problem's `reason`.
@@ -198,7 +220,7 @@ impl Rejection {
 
     /// The status it is refused with.
     pub fn status(&self) -> StatusCode {
-        self.kind.status()
+        self.status
     }
 
     /// Turns the rejection into the response that the client gets.
@@ -311,6 +333,10 @@ impl Rejection {
         headers.insert("grpc-message", HeaderValue::from_static(self.kind.detail()));
         response
     }
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
 }
 
 /// The few that are usual cost no allocation.

@@ -243,6 +243,25 @@ fn a_renderer_that_knows_no_grpc_does_not_break_it() {
     assert!(!response.headers().contains_key("grpc-message"));
 }
 
+#[test]
+fn another_status_changes_neither_the_kind_nor_what_grpc_is_told() {
+    let rejection = Rejection::new(Kind::Overloaded).with_status(StatusCode::TOO_MANY_REQUESTS);
+    let response = sent(rejection, &http1(), None, None);
+    assert_eq!((response.status(), rejection.kind()), (StatusCode::TOO_MANY_REQUESTS, Kind::Overloaded));
+    let document = document(&response);
+    assert_eq!((&document["status"], &document["title"]), (&json!(429), &json!("Too Many Requests")));
+    assert_eq!(document["type"], "urn:problem-type:macadam:overloaded");
+    let own = |_: &Rejection, _: &Wire, _: Option<&RequestContext>| Response::new(Bytes::new());
+    assert_eq!(sent(rejection, &http1(), None, Some(&own)).status(), 429, "a renderer's is the same");
+    assert_eq!(sent(rejection, &grpc(), None, None).headers()["grpc-status"], "14");
+}
+
+#[test]
+#[should_panic(expected = "a 4xx or a 5xx")]
+fn a_refusal_is_never_a_success() {
+    let _ = Rejection::new(Kind::Overloaded).with_status(StatusCode::OK);
+}
+
 proptest! {
     #[test]
     fn a_problem_parses_back_whatever_the_id(id in "[A-Za-z0-9._:@/+=-]{1,128}") {

@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, ops::RangeInclusive, time::Duration};
 
+use http::StatusCode;
+
 use crate::gate::MAX_LIMIT;
 
 /// A setting that cannot be meant. Names the setting, what it was, and what it may be.
@@ -13,6 +15,7 @@ enum Mistake {
     Limit(u32),
     Start(u32, u32),
     RetryAfter(RangeInclusive<u32>),
+    Status(StatusCode),
     TargetLag(Duration),
 }
 
@@ -36,6 +39,12 @@ impl ConfigError {
     /// The range, if there is a number in it.
     pub(crate) fn check_retry_after(seconds: RangeInclusive<u32>) -> Result<RangeInclusive<u32>, Self> {
         if seconds.is_empty() { Err(Self(Mistake::RetryAfter(seconds))) } else { Ok(seconds) }
+    }
+
+    /// The status, if it says that there was a mistake.
+    pub(crate) fn check_status(status: StatusCode) -> Result<StatusCode, Self> {
+        let is_error = status.is_client_error() || status.is_server_error();
+        if is_error { Ok(status) } else { Err(Self(Mistake::Status(status))) }
     }
 
     /// The target, if a beat can tell it from nothing and an overload from a hang.
@@ -64,6 +73,11 @@ impl fmt::Display for ConfigError {
                  give the smaller one first",
                 seconds.start(),
                 seconds.end()
+            ),
+            Mistake::Status(status) => write!(
+                f,
+                "the status of a refusal is {}, and has to be from 400 to 599; 503 and 429 are those that clients know",
+                status.as_u16()
             ),
             Mistake::TargetLag(target) => write!(
                 f,

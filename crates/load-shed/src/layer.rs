@@ -2,8 +2,8 @@
 
 use std::{fmt, hash::Hash, ops::RangeInclusive, sync::Arc};
 
-use http::request;
-use macadam_core::{Criticality, Render};
+use http::{StatusCode, request};
+use macadam_core::{Criticality, Kind, Render};
 use tokio::time::Duration;
 use tower_layer::Layer;
 
@@ -15,7 +15,7 @@ use crate::{
     limit::{Controller, Knee, Tuner},
     mode::{Mode, Switch},
     narrator::Narrator,
-    policy::Policy,
+    policy::{Policy, Statuses},
     pressure::Pressure,
     pulse::Pulse,
     refusal::Tally,
@@ -89,6 +89,7 @@ impl LoadShedLayer {
             queue,
             max_wait: DEFAULT_MAX_WAIT,
             retry_after: None,
+            statuses: Statuses { overload: Kind::Overloaded.status(), tenant: Kind::OverShare.status() },
             renderer: None,
         };
         policy.gate.set_max_streams(DEFAULT_MAX_STREAMS);
@@ -170,6 +171,38 @@ impl LoadShedLayer {
     /// If the range is empty.
     pub fn retry_after(mut self, seconds: RangeInclusive<u32>) -> Result<Self, ConfigError> {
         self.policy_mut().retry_after = Some(ConfigError::check_retry_after(seconds)?);
+        Ok(self)
+    }
+
+    /// The status of its refusals, but of those for a tenant's share: 503 unless set. A gRPC client is told the same
+    /// whatever it is.
+    ///
+    /// ```
+    /// # use http::StatusCode;
+    /// # use macadam_load_shed::{ConfigError, LoadShedLayer};
+    /// # fn layer() -> Result<LoadShedLayer, ConfigError> {
+    /// // Behind a balancer that takes an instance out for its 503s.
+    /// LoadShedLayer::adaptive().overload_status(StatusCode::TOO_MANY_REQUESTS)
+    /// # }
+    /// # assert!(layer().is_ok());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If it is neither a 4xx nor a 5xx.
+    pub fn overload_status(mut self, status: StatusCode) -> Result<Self, ConfigError> {
+        self.policy_mut().statuses.overload = ConfigError::check_status(status)?;
+        Ok(self)
+    }
+
+    /// The status of its refusals for a [tenant's](Self::tenant) share: 429 unless set. A gRPC client is told the same
+    /// whatever it is.
+    ///
+    /// # Errors
+    ///
+    /// If it is neither a 4xx nor a 5xx.
+    pub fn tenant_status(mut self, status: StatusCode) -> Result<Self, ConfigError> {
+        self.policy_mut().statuses.tenant = ConfigError::check_status(status)?;
         Ok(self)
     }
 

@@ -124,8 +124,9 @@
 //! In all cases the handler did not run, so the request can safely be sent again. `Retry-After` is a random number of
 //! seconds, in a range that is the wider the more was refused, so that those refused together do not come back together.
 //! The rejection stays in the response's extensions, the request's outcome is
-//! [`Shed`](macadam_core::Outcome::Shed), and it is counted in the handle's [gauges](LoadShedHandle). Another form, or
-//! status, is [`on_rejection`](LoadShedLayer::on_rejection)'s.
+//! [`Shed`](macadam_core::Outcome::Shed), and it is counted in the handle's [gauges](LoadShedHandle). The statuses
+//! are [`overload_status`](LoadShedLayer::overload_status)'s and [`tenant_status`](LoadShedLayer::tenant_status)'s to change;
+//! another form is [`on_rejection`](LoadShedLayer::on_rejection)'s.
 //!
 //! What is refused by the thousand is not logged one by one. While anything is refused, a gate logs one line a second at
 //! the most, the first at once, as a `WARN` event of the target `macadam_load_shed`:

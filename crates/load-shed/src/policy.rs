@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-use http::Request;
+use http::{Request, StatusCode};
 use macadam_core::{Render, RequestContext};
 use tokio::time::{Duration, Instant};
 
@@ -31,7 +31,15 @@ pub(crate) struct Policy {
     pub(crate) max_wait: Duration,
     /// `None` to go by the drain estimate.
     pub(crate) retry_after: Option<RangeInclusive<u32>>,
+    pub(crate) statuses: Statuses,
     pub(crate) renderer: Option<Arc<dyn Render>>,
+}
+
+/// What a client is told with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Statuses {
+    pub(crate) overload: StatusCode,
+    pub(crate) tenant: StatusCode,
 }
 
 impl Policy {

@@ -61,7 +61,11 @@ impl<B> Refusal<B> {
     pub(crate) fn new(reason: Reason, request: Request<B>, policy: Arc<Policy>) -> Self {
         let random = policy.count(reason);
         let kind = kind_of(reason);
-        let mut rejection = Rejection::new(kind).because(reason.as_str());
+        let status = match kind {
+            Kind::OverShare => policy.statuses.tenant,
+            _ => policy.statuses.overload,
+        };
+        let mut rejection = Rejection::new(kind).with_status(status).because(reason.as_str());
         if kind != Kind::Deadline {
             let (least, most) = policy.retry_after().into_inner();
             let spread = u64::from(most - least) + 1;

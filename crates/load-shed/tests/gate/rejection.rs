@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::stand::{Stand, due_in, limit, refused};
+use crate::stand::{Stand, due_in, kind, limit, refused};
 use bytes::Bytes;
-use http::{Request, Response, header::CONTENT_TYPE};
+use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
 use macadam_core::{Gauges, Outcome, Rejection, RequestContext, Wire};
 use macadam_load_shed::{LoadShedHandle, LoadShedLayer};
@@ -67,6 +67,45 @@ fn a_range_with_no_number_in_it_is_refused_with_the_cure() {
     #[expect(clippy::reversed_empty_ranges, reason = "that is the mistake")]
     let error = limit(1).retry_after(5..=1).unwrap_err().to_string();
     assert!(error.contains("from 5 to 1") && error.contains("smaller one first"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_statuses_of_an_overload_and_of_a_share_are_the_layers_to_choose() {
+    let layer = || {
+        let layer = limit(1).queue(1).overload_status(StatusCode::TOO_MANY_REQUESTS).unwrap();
+        layer.tenant_status(StatusCode::PAYMENT_REQUIRED).unwrap()
+    };
+    let stand = full(layer()).await;
+    let refused = stand.get("/").await.await.unwrap().unwrap();
+    assert_eq!((refused.status().as_u16(), kind(&refused)), (429, "overloaded"));
+
+    let stand = Stand::new(limit(1));
+    stand.get("/").await;
+    let late = stand.send(due_in(Duration::ZERO).0).await.await.unwrap().unwrap();
+    assert_eq!((late.status().as_u16(), kind(&late)), (503, "deadline"), "unless it is set");
+    let stand = Stand::new(layer());
+    stand.get("/").await;
+    let late = stand.send(due_in(Duration::ZERO).0).await.await.unwrap().unwrap();
+    assert_eq!((late.status().as_u16(), kind(&late)), (429, "deadline"));
+
+    let tenant = |head: &http::request::Parts| Some(head.uri.path().to_owned());
+    let stand = Stand::new(layer().tenant(tenant));
+    for path in ["/greedy", "/greedy", "/modest"] {
+        stand.get(path).await;
+    }
+    let refused = stand.get("/greedy").await.await.unwrap().unwrap();
+    assert_eq!((refused.status().as_u16(), kind(&refused)), (402, "over-share"));
+}
+
+#[test]
+fn a_status_that_is_no_refusal_is_refused_with_the_cure() {
+    let statuses = [LoadShedLayer::overload_status, LoadShedLayer::tenant_status];
+    for set in statuses {
+        let error = set(limit(1), StatusCode::OK).unwrap_err().to_string();
+        assert!(error.contains("is 200") && error.contains("from 400 to 599"), "{error}");
+        assert!(set(limit(1), StatusCode::from_u16(600).unwrap()).is_err());
+        assert!(set(limit(1), StatusCode::from_u16(599).unwrap()).is_ok());
+    }
 }
 
 #[tokio::test(start_paused = true)]
