@@ -9,6 +9,7 @@ use crate::{
     error::ConfigError,
     gate::{Gate, Use},
     mode::{Mode, Switch},
+    permit::Permit,
     policy::Policy,
     pulse::Pulse,
     reason::Reason,
@@ -90,6 +91,35 @@ impl LoadShedHandle {
     /// How many requests go on without doing work: streams, and those that wait for their clients.
     pub fn streams(&self) -> u32 {
         self.gate.streams.taken()
+    }
+
+    /// Takes one of the streams' places for something that no layer sees: an upgraded connection, whose request is over
+    /// with its head, or a subscription. It is given back when what is returned is dropped.
+    ///
+    /// `None` if all are taken: there is still time to refuse, which there is not once the 101 is sent. Where nothing is
+    /// enforced there always is a place.
+    ///
+    /// ```
+    /// use axum::extract::State;
+    /// use http::StatusCode;
+    /// use macadam_load_shed::LoadShedHandle;
+    ///
+    /// async fn chat(State(gate): State<LoadShedHandle>) -> Result<StatusCode, StatusCode> {
+    ///     let place = gate.open_stream().ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+    ///     // In what serves the upgraded connection, such as the closure of `WebSocketUpgrade::on_upgrade`:
+    ///     tokio::spawn(async move {
+    ///         let _place = place;
+    ///         // ...
+    ///     });
+    ///     Ok(StatusCode::SWITCHING_PROTOCOLS)
+    /// }
+    /// ```
+    pub fn open_stream(&self) -> Option<Permit> {
+        match self.mode.get() {
+            Mode::Off => Some(Permit::nothing()),
+            Mode::DryRun => Some(Permit::streaming(&self.gate).unwrap_or_else(Permit::nothing)),
+            Mode::Enforce => Permit::streaming(&self.gate),
+        }
     }
 
     /// How many requests wait for a slot.

@@ -84,7 +84,9 @@
 //! nobody left to refuse, and what was admitted is not cut short. At the worst the streams have filled the slots too, and
 //! requests are refused for it; there are never more of both together than the two limits.
 //!
-//! An upgrade (101, or a 2xx to `CONNECT`) is over with its head; whoever keeps the connections counts it from then on.
+//! An upgrade (101, or a 2xx to `CONNECT`) is over with its head. What becomes of its connection then is between the server
+//! and the handler, and hyper lets nobody in between; a handler that wants it counted and limited takes a
+//! [place](LoadShedHandle::open_stream) among the streams along.
 //!
 //! # The queue
 //!

@@ -21,7 +21,8 @@ use crate::{
 /// Holds a request's slot until its response is over, or goes on without doing work.
 ///
 /// An event stream exchanges it with its head for one of the streams' own, if there is one left; other responses may,
-/// later. The permit of a request that takes no slot holds nothing.
+/// later. The permit of a request that takes no slot holds nothing. Dropped, it gives back what it holds.
+#[must_use = "what it holds is given back when it is dropped"]
 pub struct Permit {
     held: Held,
     use_: Use,
@@ -110,6 +111,12 @@ impl Permit {
         passed.then(|| Self::holding(Held::Exempt(Arc::clone(gate)), Use::Unknown))
     }
 
+    /// Holds one of the streams' places, if there is one left.
+    pub(crate) fn streaming(gate: &Arc<Gate>) -> Option<Self> {
+        let entered = gate.streams.enter(gate.max_streams());
+        entered.then(|| Self::holding(Held::Stream(Arc::clone(gate)), Use::Unknown))
+    }
+
     /// Holds nothing.
     pub(crate) fn nothing() -> Self {
         Self::holding(Held::Nothing, Use::Unknown)
@@ -136,12 +143,9 @@ impl Permit {
     /// Exchanges the slot, if it has one, for a stream's, if there is one left; says whether there was.
     pub(crate) fn stream(&mut self) -> bool {
         let Held::Slot { gate, .. } = &self.held else { return true };
-        if !gate.streams.enter(gate.max_streams()) {
-            return false;
-        }
-        let streaming = Held::Stream(Arc::clone(gate));
+        let Some(mut streaming) = Self::streaming(gate) else { return false };
         self.release();
-        self.held = streaming;
+        std::mem::swap(&mut self.held, &mut streaming.held);
         true
     }
 

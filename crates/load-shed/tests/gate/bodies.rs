@@ -3,7 +3,7 @@
 use crate::stand::{Body, Stand, TICK, limit, pass, turn};
 use http::{HeaderMap, Request, Response, Version, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
-use macadam_load_shed::LoadShedLayer;
+use macadam_load_shed::{LoadShedLayer, Mode};
 use macadam_test::{BodyHandle, ScriptedBody, Step};
 use tokio::{runtime::Handle, time::Duration};
 
@@ -200,6 +200,30 @@ async fn who_waits_for_its_client_keeps_its_slot_while_there_is_no_room_among_th
     assert_eq!(figures(&stand), (0, 1));
     drop(response);
     assert_eq!(figures(&stand), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_is_over_with_its_head_and_its_handler_may_count_the_connection() {
+    let stand = Stand::new(limit(1).max_streams(1));
+    let place = stand.gate.open_stream().expect("there is one");
+    let upgraded = Response::builder().status(101).body(frames(0).0).unwrap();
+    let _response = answered(&stand, Request::new(()), upgraded).await;
+    assert_eq!(figures(&stand), (0, 1));
+    assert!(stand.gate.open_stream().is_none(), "it can still be refused");
+    drop(place);
+    assert_eq!(figures(&stand), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_enforced_there_is_always_a_place_for_a_connection() {
+    for (mode, counted) in [(Mode::DryRun, 1), (Mode::Off, 0)] {
+        let stand = Stand::new(limit(1).max_streams(1).mode(mode));
+        let places = [stand.gate.open_stream(), stand.gate.open_stream()];
+        assert!(places.iter().all(Option::is_some));
+        assert_eq!(figures(&stand), (0, counted));
+        drop(places);
+        assert_eq!(figures(&stand), (0, 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]
