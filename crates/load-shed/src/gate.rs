@@ -79,7 +79,7 @@ pub(crate) enum Rehearsal {
     /// It would have let the caller wait, who has a slot over the limit instead, and owes a [`Gate::release`].
     Waited,
     /// It would have refused.
-    Refused,
+    Refused(Reason),
 }
 
 /// What the end of a request says of the limit.
@@ -128,9 +128,7 @@ impl Gate {
             } else if seen.has_room() {
                 match self.swap(seen, seen.admit()) {
                     Ok(()) => {
-                        if let Some(tenant) = claim.tenant {
-                            lock(&self.queue).shares.hold(tenant);
-                        }
+                        self.hold(claim);
                         return Entry::Admitted;
                     }
                     Err(now) => seen = now,
@@ -145,7 +143,7 @@ impl Gate {
     }
 
     /// Says what [`enter`](Self::enter) would, but lets nobody wait: the places of the queue are slots too.
-    pub(crate) fn rehearse(&self, capacity: u16) -> Rehearsal {
+    pub(crate) fn rehearse(&self, claim: Claim, capacity: u16) -> Rehearsal {
         let mut seen = self.look();
         loop {
             let rehearsal = if seen.has_room() {
@@ -153,10 +151,13 @@ impl Gate {
             } else if seen.in_flight() < seen.limit() + u32::from(capacity) {
                 Rehearsal::Waited
             } else {
-                return Rehearsal::Refused;
+                return Rehearsal::Refused(lock(&self.queue).rehearse(claim));
             };
             match self.swap(seen, seen.admit()) {
-                Ok(()) => return rehearsal,
+                Ok(()) => {
+                    self.hold(claim);
+                    return rehearsal;
+                }
                 Err(now) => seen = now,
             }
         }
@@ -231,6 +232,13 @@ impl Gate {
     /// For how long the one that waits longest has waited.
     pub(crate) fn oldest(&self, now: Instant) -> Duration {
         if self.look().waiting() == 0 { Duration::ZERO } else { lock(&self.queue).oldest(now) }
+    }
+
+    /// Says that a slot is its tenant's, where tenants are told apart.
+    fn hold(&self, claim: Claim) {
+        if let Some(tenant) = claim.tenant {
+            lock(&self.queue).shares.hold(tenant);
+        }
     }
 
     /// Takes somebody off the queue who has waited for too long.

@@ -14,8 +14,9 @@ pub enum Mode {
     /// What would have waited runs at once, and is in flight over the limit, by as much as the queue has places; so
     /// [`in_flight`](crate::LoadShedHandle::in_flight) may be higher than the limit, and nothing is queued. Beyond
     /// that a request counts as refused and, as if it had been, not as in flight. What a wait would have cost is
-    /// not rehearsed: `deadline` counts those whose deadline had passed when they would have had to wait. Nor are a
-    /// tenant's share and the order of a queue that is not there.
+    /// not rehearsed: `deadline` counts those whose deadline had passed when they would have had to wait. Nor is the
+    /// order of a queue that is not there: a refusal counts as `tenant`'s where a tenant's share would have decided on it,
+    /// and nobody's place is taken by another.
     DryRun,
     /// Decides nothing and counts nothing.
     Off,

@@ -66,17 +66,16 @@ impl Policy {
     /// Counts what would have become of a request, and admits it.
     pub(crate) fn rehearse<B>(&self, claim: Claim, request: &Request<B>) -> Permit {
         let refused = match self.rehearsed(claim) {
-            Ok(Rehearsal::Admitted) => return Permit::of(&self.gate, claim.alone()),
+            Ok(Rehearsal::Admitted) => return Permit::of(&self.gate, claim),
             Ok(Rehearsal::Waited) => {
-                let permit = Permit::of(&self.gate, claim.alone());
+                let permit = Permit::of(&self.gate, claim);
                 let context = RequestContext::get(request);
                 if !context.is_some_and(|context| context.is_expired(Instant::now())) {
                     return permit;
                 }
                 Reason::Deadline
             }
-            Ok(Rehearsal::Refused) => Reason::QueueFull,
-            Err(reason) => reason,
+            Ok(Rehearsal::Refused(reason)) | Err(reason) => reason,
         };
         self.count(refused);
         Permit::nothing()
@@ -94,7 +93,7 @@ impl Policy {
             pulse.keep();
             pulse.lets_in(claim)?;
         }
-        Ok(self.gate.rehearse(self.queue))
+        Ok(self.gate.rehearse(claim, self.queue))
     }
 
     /// When a wait that begins now is over; `None` where that is beyond what an instant can say.

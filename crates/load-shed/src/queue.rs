@@ -22,13 +22,6 @@ pub(crate) struct Claim {
     pub(crate) tenant: Option<u64>,
 }
 
-impl Claim {
-    /// The same, as if tenants were not told apart.
-    pub(crate) fn alone(self) -> Self {
-        Self { tenant: None, ..self }
-    }
-}
-
 /// How many classes there are.
 pub(crate) const CLASSES: usize = 4;
 
@@ -184,6 +177,16 @@ impl Queue {
             // Alone at the gate, a tenant is refused for the gate's sake and not for the others'.
             Some(_) if self.shares.tenants() > 1 => Err(Reason::Tenant),
             _ => Err(Reason::QueueFull),
+        }
+    }
+
+    /// Why `claim`, or somebody in its stead, would be refused in a queue that is full, where nobody waits but all run.
+    pub(crate) fn rehearse(&self, claim: Claim) -> Reason {
+        let Some(tenant) = claim.tenant else { return Reason::QueueFull };
+        if self.shares.most() > self.shares.size_of(tenant) + 1 || self.shares.tenants() > 1 {
+            Reason::Tenant
+        } else {
+            Reason::QueueFull
         }
     }
 

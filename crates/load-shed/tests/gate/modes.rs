@@ -49,6 +49,38 @@ async fn a_dry_run_counts_who_would_wait_past_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dry_run_counts_what_a_share_would_decide() {
+    let layer = |mode| {
+        let tenant = |head: &http::request::Parts| Some(head.uri.path().to_owned());
+        limit(2).queue(1).tenant(tenant).mode(mode)
+    };
+    for mode in [Mode::Enforce, Mode::DryRun] {
+        let stand = Stand::new(layer(mode));
+        let refused = || ["queue-full", "tenant"].map(|reason| crate::stand::refused(&stand.gate, reason));
+        for _ in 0..4 {
+            stand.get("/greedy").await;
+        }
+        assert_eq!(refused(), [1.0, 0.0], "{mode:?}: alone, it is refused for the gate's sake");
+        stand.get("/modest").await;
+        assert_eq!(refused(), [1.0, 1.0], "{mode:?}: one of the three is too many");
+    }
+    // Everybody's slot is given back to whom it was counted for.
+    let stand = Stand::new(layer(Mode::DryRun));
+    for path in ["/greedy", "/modest", "/greedy", "/greedy"] {
+        stand.get(path).await;
+    }
+    assert_eq!(crate::stand::refused(&stand.gate, "tenant"), 1.0);
+    while let Some(call) = stand.script.try_next_call() {
+        call.ok();
+    }
+    crate::stand::turn().await;
+    for _ in 0..4 {
+        stand.get("/greedy").await;
+    }
+    assert_eq!(crate::stand::refused(&stand.gate, "queue-full"), 1.0, "it is alone again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_layer_that_is_off_admits_and_counts_nothing() {
     let (stand, calls) = flood(limit(1).queue(0).mode(Mode::Off), 10).await;
     assert_eq!((calls, stand.figures(), shed(&stand.gate)), (10, (0, 0), (0.0, 0.0)));
