@@ -32,7 +32,7 @@ impl Narrator {
         Self { gate, tally, mode, state: State::default(), told: Mutex::default() }
     }
 
-    /// Hears that somebody was refused.
+    /// Hears that somebody was refused. One that comes as the task ends may be told of with the next.
     pub(crate) fn hear(self: &Arc<Self>) {
         // Where nobody listens, there is no task either.
         if self.state.is_idle() && LevelFilter::current() >= LevelFilter::WARN {

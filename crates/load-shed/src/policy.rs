@@ -7,6 +7,7 @@ use macadam_core::{Render, RequestContext};
 use tokio::time::{Duration, Instant};
 
 use crate::{
+    errand,
     gate::{Gate, Rehearsal},
     judge::Judge,
     mode::Switch,
@@ -48,7 +49,7 @@ impl Policy {
     #[inline]
     pub(crate) fn ask(&self, claim: Claim) -> Admission {
         if let Some(pulse) = &self.pulse {
-            pulse.keep();
+            errand::see_to(pulse);
             if let Err(reason) = pulse.lets_in(claim) {
                 return Admission::Refused(reason);
             }
@@ -90,7 +91,7 @@ impl Policy {
 
     fn rehearsed(&self, claim: Claim) -> Result<Rehearsal, Reason> {
         if let Some(pulse) = &self.pulse {
-            pulse.keep();
+            errand::see_to(pulse);
             pulse.lets_in(claim)?;
         }
         Ok(self.gate.rehearse(claim, self.queue))

@@ -1,22 +1,15 @@
 //! The beat: a task that looks at the gate every few milliseconds while there is something to see.
 //!
-//! It is spawned at the first call, since a layer may be made before there is a runtime, and sleeps without a timer
-//! while nothing is in flight. It ends with the gate or with its runtime; in another runtime the next call spawns
-//! another. A gate that serves several runtimes has one beat, in the first of them.
+//! It is spawned at the first call, since a layer may be made before there is a runtime, and again by the next one after
+//! some time in which nothing was in flight. A gate that serves several runtimes has one beat, in the first of them.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    runtime::Handle,
-    sync::Notify,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     door::{self, Door},
+    errand::{Errand, State},
     gate::{Gate, Use},
     lag::{BEAT, Lag, Lateness},
     limit::{Look, Rules, Tuner},
@@ -27,10 +20,7 @@ use crate::{
     refusal::Tally,
     sync::{
         Mutex,
-        atomic::{
-            AtomicBool, AtomicU8, AtomicU32,
-            Ordering::{AcqRel, Acquire, Relaxed, Release},
-        },
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
         lock,
     },
 };
@@ -49,18 +39,10 @@ pub(crate) struct Pulse {
     drain_secs: AtomicU32,
     /// Whether the queue is that of an overload: who waits asks, and should not wait for the tuner's lock besides.
     newest_first: AtomicBool,
-    state: AtomicU8,
-    wake: Arc<Notify>,
+    state: State,
     /// Locked by the beat, and by who changes a setting.
     tuner: Mutex<Tuner>,
 }
-
-// The states of a pulse.
-const NONE: u8 = 0;
-const BEATING: u8 = 1;
-const PARKED: u8 = 2;
-/// Its runtime has no timer.
-const DEAD: u8 = 3;
 
 impl Pulse {
     pub(crate) fn new(gate: Arc<Gate>, tally: Arc<Tally>, tuner: Tuner, target_lag: Duration) -> Self {
@@ -74,8 +56,7 @@ impl Pulse {
             pace: Pace::default(),
             drain_secs: AtomicU32::new(LEAST_DRAIN),
             newest_first: AtomicBool::new(false),
-            state: AtomicU8::new(NONE),
-            wake: Arc::new(Notify::new()),
+            state: State::default(),
             tuner: Mutex::new(tuner),
         };
         pulse.follow(lock(&pulse.tuner).rules());
@@ -120,64 +101,6 @@ impl Pulse {
         lock(&self.pressures).push(pressure);
     }
 
-    /// Sees to it that the beat goes on while there are requests: one look at a byte that hardly ever changes.
-    pub(crate) fn keep(self: &Arc<Self>) {
-        // A request that comes between the beat's last look and its parking is seen with the next one.
-        if self.state.load(Relaxed) != BEATING {
-            self.start();
-        }
-    }
-
-    #[cold]
-    fn start(self: &Arc<Self>) {
-        match self.state.compare_exchange(PARKED, BEATING, AcqRel, Acquire) {
-            Ok(_) => self.wake.notify_one(),
-            Err(NONE) => {
-                let Ok(runtime) = Handle::try_current() else { return };
-                if self.state.compare_exchange(NONE, BEATING, AcqRel, Acquire).is_ok() {
-                    let beating = Beating(Arc::downgrade(self));
-                    runtime.spawn(beating.run(Arc::clone(&self.wake)));
-                }
-            }
-            Err(_) => {}
-        }
-    }
-
-    /// Looks at the gate until there is nothing to see.
-    async fn beat(&self) {
-        let mut last = Instant::now();
-        let mut lateness = Lateness::default();
-        self.lag.beat(last, Duration::ZERO, false);
-        let (mut idle, mut seen) = (0, self.look(last));
-        let (mut interval_began, mut interval_saw, mut in_flight) = (last, seen, 0.0);
-        while idle < LINGER {
-            let due = last + BEAT;
-            sleep_until(due).await;
-            let now = Instant::now();
-            // Timers go by whole milliseconds, so that one is late by up to that much in the best of cases.
-            let lag = now.saturating_duration_since(due).saturating_sub(TIMER_TICK);
-            let elapsed = now - last;
-            self.lag.beat(now, lag, lateness.on_beat(elapsed, lag, self.lag.target()));
-
-            let look = self.look(now);
-            let rules = lock(&self.tuner).on_beat(elapsed, look);
-            self.follow(rules);
-            in_flight += f64::from(look.in_flight) * elapsed.as_secs_f64();
-            let interval = now - interval_began;
-            if interval >= door::INTERVAL {
-                let completed = look.good - interval_saw.good;
-                self.on_interval(completed, look.refused - interval_saw.refused, rules);
-                self.pace.on_interval(interval, completed, in_flight / interval.as_secs_f64());
-                (interval_began, interval_saw, in_flight) = (now, look, 0.0);
-            }
-            let nothing_happened = (look.good, look.bad, look.refused) == (seen.good, seen.bad, seen.refused);
-            idle = if nothing_happened && look.in_flight + look.waiting == 0 { idle + 1 } else { 0 };
-            (last, seen) = (now, look);
-        }
-        self.lag.beat(last, Duration::ZERO, false);
-        self.on_interval(0, 0, self.rules());
-    }
-
     fn on_interval(&self, completed: u64, refused: u64, rules: Rules) {
         self.door.on_interval(completed, rules.newest_first || self.lag.is_overloaded());
         // Those who came in one interval are served in so many of them: spread over as many seconds, they fit.
@@ -218,37 +141,54 @@ impl Pulse {
     }
 }
 
-impl Drop for Pulse {
-    fn drop(&mut self) {
-        self.wake.notify_one();
+impl Errand for Pulse {
+    fn state(&self) -> &State {
+        &self.state
     }
-}
 
-/// The task's hold on the pulse: none while it is parked, so that a gate that nobody uses is freed.
-struct Beating(Weak<Pulse>);
+    /// Looks at the gate until there is nothing to see.
+    async fn run(&self) {
+        let mut last = Instant::now();
+        let mut lateness = Lateness::default();
+        self.lag.beat(last, Duration::ZERO, false);
+        let (mut idle, mut seen) = (0, self.look(last));
+        let (mut interval_began, mut interval_saw, mut in_flight) = (last, seen, 0.0);
+        while idle < LINGER {
+            let due = last + BEAT;
+            sleep_until(due).await;
+            let now = Instant::now();
+            // Timers go by whole milliseconds, so that one is late by up to that much in the best of cases.
+            let lag = now.saturating_duration_since(due).saturating_sub(TIMER_TICK);
+            let elapsed = now - last;
+            self.lag.beat(now, lag, lateness.on_beat(elapsed, lag, self.lag.target()));
 
-impl Beating {
-    async fn run(self, wake: Arc<Notify>) {
-        while let Some(pulse) = self.0.upgrade() {
-            pulse.beat().await;
-            pulse.state.store(PARKED, Release);
-            drop(pulse);
-            wake.notified().await;
+            let look = self.look(now);
+            let rules = lock(&self.tuner).on_beat(elapsed, look);
+            self.follow(rules);
+            in_flight += f64::from(look.in_flight) * elapsed.as_secs_f64();
+            let interval = now - interval_began;
+            if interval >= door::INTERVAL {
+                let completed = look.good - interval_saw.good;
+                self.on_interval(completed, look.refused - interval_saw.refused, rules);
+                self.pace.on_interval(interval, completed, in_flight / interval.as_secs_f64());
+                (interval_began, interval_saw, in_flight) = (now, look, 0.0);
+            }
+            let nothing_happened = (look.good, look.bad, look.refused) == (seen.good, seen.bad, seen.refused);
+            idle = if nothing_happened && look.in_flight + look.waiting == 0 { idle + 1 } else { 0 };
+            (last, seen) = (now, look);
         }
+        self.lag.beat(last, Duration::ZERO, false);
+        self.on_interval(0, 0, self.rules());
+    }
+
+    fn is_needed(&self) -> bool {
+        let word = self.gate.look();
+        word.in_flight() + u32::from(word.waiting()) > 0
     }
 }
 
-impl Drop for Beating {
-    fn drop(&mut self) {
-        if let Some(pulse) = self.0.upgrade() {
-            let state = if std::thread::panicking() { DEAD } else { NONE };
-            pulse.state.store(state, Release);
-        }
-    }
-}
-
-/// How many beats without anything to see it takes to park: a tenth of a second, so that one request after the other
-/// does not park and wake it each time.
+/// How many beats without anything to see it takes to end: a tenth of a second, so that one request after the other does
+/// not start it each time.
 const LINGER: u32 = 20;
 const TIMER_TICK: Duration = Duration::from_millis(1);
 const LEAST_DRAIN: u32 = 3;
