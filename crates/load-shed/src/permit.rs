@@ -93,7 +93,6 @@ impl Permit {
     }
 
     /// Says how the response of `request` will go over the wire.
-    #[inline]
     pub(crate) fn on<B>(&mut self, request: &Request<B>) {
         if request.version() >= Version::HTTP_2 {
             self.watched_next = true;
@@ -173,6 +172,7 @@ impl Guard for Permit {
         }
     }
 
+    #[inline]
     fn handed_on(&mut self) {
         match &self.held {
             Held::Body { place, .. } => place.waits(true),
@@ -181,6 +181,7 @@ impl Guard for Permit {
         }
     }
 
+    #[inline]
     fn asked(&mut self) {
         if let Held::Body { place, .. } = &self.held {
             place.waits(false);
