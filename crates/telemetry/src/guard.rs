@@ -3,8 +3,8 @@
 use std::fmt;
 
 use http::{StatusCode, response};
-use macadam_core::{End, Guard, RequestContext, context::Id};
-use tracing::{Span, field::Empty};
+use macadam_core::{End, Guard, Outcome, RequestContext, context::Id};
+use tracing::{Level, Span, field::Empty};
 
 use crate::active::Active;
 
@@ -61,22 +61,30 @@ impl Drop for RequestGuard {
     fn drop(&mut self) {
         // Whoever refused or cut the request has settled its outcome already, and knows more.
         self.context.settle(self.end.outcome());
-        let outcome = self.context.outcome().as_str();
+        let outcome = self.context.outcome();
         if !self.span.is_disabled() {
-            self.span.record("outcome", outcome);
+            self.span.record("outcome", outcome.as_str());
             if self.status.is_none() {
                 self.record_route();
             }
         }
-        self.span.in_scope(|| {
-            tracing::info!(
-                target: "macadam::access",
-                status = self.status.map(|status| status.as_u16()),
-                outcome,
-                // The request's only look at the clock here, and none where nobody listens.
-                duration_seconds = self.context.arrival().elapsed().as_secs_f64(),
-                "request ended",
-            );
+        macro_rules! line {
+            ($level:expr) => {
+                tracing::event!(
+                    target: "macadam::access",
+                    $level,
+                    status = self.status.map(|status| status.as_u16()),
+                    outcome = outcome.as_str(),
+                    // The request's only look at the clock here, and none where nobody listens.
+                    duration_seconds = self.context.arrival().elapsed().as_secs_f64(),
+                    "request ended",
+                )
+            };
+        }
+        self.span.in_scope(|| match outcome {
+            // Who refuses says how many, once in a while: a line for each would be an overload of its own.
+            Outcome::Shed => line!(Level::DEBUG),
+            _ => line!(Level::INFO),
         });
     }
 }

@@ -48,7 +48,8 @@
 //! | `status` | with the response's head | absent where there was none |
 //! | `outcome` | at the end | [`Outcome`](macadam_core::Outcome), as whoever refused or cut the request settled it; else `finished`, `failed`, `cancelled` or `panicked` |
 //!
-//! The event is `request ended`, at level `info`, inside the span. It has a target of its own, `macadam::access`, so
+//! The event is `request ended`, at level `info`, inside the span; at `debug` for a request that was shed, of which there
+//! may be many, and of which the load shedder says how many. It has a target of its own, `macadam::access`, so
 //! that an access log can be had or left without a filter on anything else. Its fields are `status`, `outcome` and
 //! `duration_seconds`: from the request's arrival, as its context knows it, to the end of the response.
 //!
