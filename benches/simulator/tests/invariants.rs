@@ -27,8 +27,10 @@ prop_compose! {
         in_flight in prop_oneof![Just(0.0), 0.0..2000.0, Just(f64::from(u32::MAX))],
         (good, bad, refused) in (count(), count(), count()),
         limited in prop_oneof![Just(0.0), Just(1.0), 0.0..1.0],
+        unhindered in prop_oneof![Just(0), Just(u64::MAX), 0..1_000_000_000u64],
     ) -> Window {
-        Window { elapsed: Duration::from_nanos(nanos), limit: 1, in_flight, good, bad, refused, limited }
+        let (elapsed, unhindered) = (Duration::from_nanos(nanos), Duration::from_nanos(unhindered));
+        Window { elapsed, limit: 1, in_flight, good, bad, refused, limited, unhindered }
     }
 }
 
@@ -53,8 +55,8 @@ proptest! {
             let mut limit = start;
             for &(good, share) in &windows {
                 let in_flight = share * f64::from(limit);
-                let elapsed = Duration::from_millis(100);
-                let idle = Window { elapsed, limit, in_flight, good, bad: 0, refused: 0, limited: 0.0 };
+                let (elapsed, unhindered) = (Duration::from_millis(100), Duration::ZERO);
+                let idle = Window { elapsed, limit, in_flight, good, bad: 0, refused: 0, limited: 0.0, unhindered };
                 let next = law.on_window(&idle);
                 prop_assert!(next <= limit, "{limit} became {next}");
                 limit = next;
@@ -67,6 +69,7 @@ proptest! {
         let mut law = Knee::new(start, CEILING).expect("the start is within the ceiling");
         let window = Window {
             elapsed: Duration::from_secs(1), limit: start, in_flight: 1.0, good: 0, bad, refused: 0, limited: 1.0,
+            unhindered: Duration::ZERO,
         };
         let limit = law.on_window(&window);
         prop_assert!(f64::from(limit) >= (f64::from(start) / 10.0).floor().max(1.0));

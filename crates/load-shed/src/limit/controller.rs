@@ -28,6 +28,9 @@ pub struct Window {
     pub refused: u64,
     /// For which part of the window, from 0 to 1, somebody waited or was refused for want of a slot.
     pub limited: f64,
+    /// How long each of the first few took that came after nobody had been there, in the window in which that is known;
+    /// zero in all others.
+    pub unhindered: Duration,
 }
 
 impl Window {

@@ -82,6 +82,7 @@ mod tests {
             bad: 0,
             refused: 0,
             limited: 1.0,
+            unhindered: Duration::ZERO,
         }
     }
 

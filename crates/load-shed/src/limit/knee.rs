@@ -1,9 +1,10 @@
 //! The law of macadam: as many as throughput grows with, and no more.
 
 use super::{
+    belief::Belief,
     controller::{Controller, Window},
     measure::{Measure, Noise},
-    probe::{Elasticity, Probe},
+    profile::Profile,
 };
 use crate::ConfigError;
 
@@ -11,41 +12,39 @@ use crate::ConfigError;
 /// the other.
 ///
 /// A law that compares response times with those of better days has to know which days were better. Under an overload
-/// that lasts, none are: the baseline follows, and the limit with it. Throughput needs no baseline. That of `L` in
-/// flight and that of `gL` were both measured a moment ago, and their elasticity `e = ln(X'/X) / ln g` says all: about
-/// 1, there are idle servers; about 0, they only wait in another queue; below, they are in each other's way. So the law
-/// is a pattern search (Hooke and Jeeves, 1961) for `e = 0`, of whose steps each has to stand a test against chance:
+/// that lasts, none are: the baseline follows, and the limit with it. Throughput needs no baseline. So the law keeps what
+/// throughput was seen at which limit of late, weighs some hundred curves by how well they go with that (Bayes), and
+/// does what is best on their average:
 ///
-/// - From its base it probes upwards often, since on a queue that costs a moment's delay, and downwards rarely, since at
-///   the knee that costs throughput at once. A probe is put off for as long as it was dear.
-/// - A step is taken when one probe is enough to be sure of it, or all since the last step together are.
-/// - Steps are of a factor of two. They become smaller where they are refused, down to 1.3 upwards and 1.2 downwards.
-/// - With less in flight than the throughput times the response time that is known from idle times, throughput has to
-///   fall (Little): that is not tried, but for a little. From far above it goes there at once.
-/// - When throughput changes at the same limit, the capacity has changed, and the search begins anew.
+/// - The limit is where throughput is worth most, less a little for the response time. That it is asymmetric follows:
+///   on a pool a limit too low costs throughput at once, one too high a moment's delay, so it stays on the safe side of
+///   what it does not know.
+/// - Now and then another limit is tried: the best one if one of the curves, drawn at random, were true (Thompson
+///   sampling). It costs what it is thought to lose, out of a budget; so what may be better is tried often, and
+///   what certainly is not, hardly ever. A burst lowers nothing.
+/// - How long the first few requests after a pause took bounds the knee (Little's law), before anything else is known.
+/// - What no curve explains is another capacity: all is forgotten, but for the last window.
 /// - A window in which nobody was in want of a slot measures the load and not the limit: nothing moves.
 /// - Where more requests end badly than well, the limit falls to the share that does not, at most to a tenth.
 #[derive(Debug)]
 pub struct Knee {
+    /// The limits there are, each some six percent above the one before.
+    levels: Vec<f64>,
     ceiling: f64,
-    /// The base.
+    /// The best, for all that is known.
     limit: f64,
-    step: Step,
-    base: Measure,
-    up: Probe,
-    down: Probe,
-    /// The response time with few in flight, in seconds; 0 if it is not known.
-    unhindered: f64,
+    /// The one in force.
+    level: f64,
+    profile: Profile,
+    belief: Belief,
+    noise: Noise,
+    /// How much may be lost by trying, in seconds of the whole throughput.
+    budget: f64,
+    /// Where the next curve is drawn, from 0 to 1.
+    draw: f64,
+    tries: u32,
     /// For how many seconds somebody was in want of a slot.
     pressed: f64,
-    noise: Noise,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Base,
-    Up,
-    Down,
 }
 
 impl Knee {
@@ -55,149 +54,75 @@ impl Knee {
     ///
     /// If the ceiling is 0 or more than 1,000,000, or the start is 0 or more than the ceiling.
     pub fn new(start: u32, ceiling: u32) -> Result<Self, ConfigError> {
-        let (limit, ceiling) = ConfigError::check_start(start, ceiling)?;
+        let (start, ceiling) = ConfigError::check_start(start, ceiling)?;
+        let next = |level: &f64| Some((level * STEP).round().max(level + 1.0));
+        let levels = std::iter::successors(Some(1.0), next).take_while(|level| *level < ceiling);
         Ok(Self {
+            levels: levels.chain([ceiling]).collect(),
             ceiling,
-            limit,
-            step: Step::Base,
-            base: Measure::default(),
-            up: Probe::new(LARGE),
-            down: Probe::new(LARGE),
-            unhindered: 0.0,
-            pressed: 0.0,
+            limit: start,
+            level: start,
+            profile: Profile::default(),
+            belief: Belief::default(),
             noise: Noise::default(),
+            budget: 0.0,
+            draw: 0.0,
+            tries: 0,
+            pressed: 0.0,
         })
     }
 
-    /// What the limit is in this step. The limit is whole, and a probe is another one.
-    fn level(&self) -> f64 {
-        match self.step {
-            Step::Base => self.limit,
-            Step::Up => (self.limit * self.up.ratio).round().max(self.limit + 1.0).min(self.ceiling),
-            Step::Down if self.is_far_above() => (self.known_knee() * JUST_ABOVE).round().max(FLOOR),
-            Step::Down => {
-                let least = self.known_knee().min(self.limit) * NOT_QUITE;
-                (self.limit / self.down.ratio).max(least).round().min(self.limit - 1.0).max(FLOOR)
-            }
+    fn learn(&mut self, seen: Measure) {
+        self.noise.learn(seen, self.profile.at(self.level));
+        if !self.belief.explains(self.level, seen.rate(), self.noise.variance(seen)) {
+            self.profile.forget();
+        }
+        self.profile.add(self.level, seen);
+        self.belief = Belief::of(&self.profile, &self.profile.points(self.noise), self.limit, &self.levels);
+    }
+
+    /// The level that is worth most, of those that are not too far from what was tried.
+    fn best(&self, worth: impl Fn(f64) -> f64) -> f64 {
+        let (low, high) = self.profile.range().unwrap_or((self.limit, self.limit));
+        let near = self.levels.iter().filter(|level| (low / FAR_DOWN..=high * FAR_UP).contains(*level));
+        let worths = near.map(|level| (*level, worth(*level)));
+        worths.max_by(|a, b| a.1.total_cmp(&b.1)).map_or(self.limit, |best| best.0)
+    }
+
+    /// What it costs for a second to be at `level`, as a share of the throughput.
+    fn price(&self, level: f64) -> f64 {
+        (self.belief.expects(self.limit) - self.belief.expects(level)).max(0.0)
+    }
+
+    fn choose(&mut self, seconds: f64, may_lower: bool) {
+        let best = self.best(|level| self.belief.worth(level));
+        if may_lower || best > self.limit {
+            self.limit = best;
+        }
+        self.level = self.limit;
+        self.budget = (self.budget + BUDGET * seconds).min(MOST_BUDGET);
+        let level = self.try_one();
+        let price = self.price(level);
+        if price * seconds <= self.budget && (may_lower || level > self.limit) {
+            self.budget -= price * seconds;
+            self.level = level;
         }
     }
 
-    /// With less in flight, throughput would be lower, for all that is known (Little's law); 0 if nothing is.
-    fn known_knee(&self) -> f64 {
-        if self.base.is_enough() { self.base.rate() * self.unhindered } else { 0.0 }
-    }
-
-    fn is_far_above(&self) -> bool {
-        let known = self.known_knee();
-        known > 0.0 && self.limit > FAR * known
-    }
-
-    /// What a probe upwards adds to the response time if throughput stays, in seconds.
-    fn delay(&self) -> f64 {
-        (self.limit * (self.up.ratio - 1.0)).max(1.0) / self.base.rate()
-    }
-
-    /// The elasticity up to which less delay is worth the throughput.
-    fn threshold(&self) -> f64 {
-        (self.limit / self.base.rate() / DELAY_WORTH).clamp(0.02, 0.06)
-    }
-
-    fn move_to(&mut self, limit: f64, base: Measure) {
-        self.limit = limit.round().clamp(FLOOR, self.ceiling);
-        self.base = base;
-        self.up.forget();
-        self.down.forget();
-    }
-
-    fn begin_search(&mut self) {
-        self.up.ratio = LARGE;
-        self.down.ratio = LARGE;
-    }
-
-    fn on_base(&mut self, seen: Measure, may_lower: bool) {
-        if self.base.is_enough() {
-            self.noise.learn(seen, self.base);
-            let (change, deviation) = self.noise.compare(seen, self.base);
-            if change.abs() > (3.0 * deviation).max(UNLIKELY) {
-                self.move_to(self.limit, seen);
-                self.begin_search();
-                return;
-            }
-        }
-        self.base = self.base.and(seen);
-        self.up.pass(seen.seconds());
-        self.down.pass(seen.seconds());
-        if !self.base.is_enough() {
-            return;
-        }
-        let up = self.up.overdue() >= 0.0 && self.limit < self.ceiling;
-        let down = self.down.overdue() >= 0.0 && self.limit > FLOOR && may_lower;
-        let down_first =
-            self.delay() > DEAR || self.is_far_above() || self.down.overdue() > self.up.overdue();
-        self.step = match (up, down) {
-            (true, true) if down_first => Step::Down,
-            (true, _) => Step::Up,
-            (false, true) => Step::Down,
-            (false, false) => Step::Base,
-        };
-    }
-
-    fn on_up(&mut self, seen: Measure) {
-        let (level, from) = (self.level(), self.limit);
-        let (change, deviation) = self.noise.compare(seen, self.base);
-        let one = Elasticity::of(change, deviation, level / from);
-        let all = self.up.weigh(one);
-        self.step = Step::Base;
-        if one.exceeds(self.threshold(), 2.0) {
-            self.move_to(level, seen);
-            self.down.ratio = level / from;
-            if one.mean > 0.5 {
-                self.up.ratio = LARGE;
-                self.step = if level < self.ceiling { Step::Up } else { Step::Base };
-            }
-        } else if all.exceeds(self.threshold(), 1.0) {
-            // Many small signs: the knee is somewhere on the way.
-            self.move_to((from * level).sqrt().round().max(from + 1.0), Measure::default());
-            self.down.ratio = level / from;
+    /// A level to try. A capacity that has fallen is seen at the limit, one that has risen only above it; so some
+    /// are above it whatever is believed.
+    fn try_one(&mut self) -> f64 {
+        self.draw = (self.draw + GOLDEN).fract();
+        self.tries = (self.tries + 1) % UP;
+        let level = if self.tries == 0 {
+            self.limit * FAR_UP.powf(self.draw)
         } else {
-            if all.is_under(self.threshold(), 0.0) {
-                self.up.ratio = self.up.ratio.sqrt().max(SMALL_UP);
-            }
-            let loss = (-all.mean - 1.5 * LENIENCE * all.deviation) * (level / from).ln();
-            let price = loss.max(0.0) + (self.delay() - CHEAP).max(0.0);
-            self.up.put_off(seen.seconds(), price, LONGEST_GAP_UP);
-        }
-    }
-
-    fn on_down(&mut self, seen: Measure, response_time: f64) {
-        let (level, from) = (self.level(), self.limit);
-        let (change, deviation) = self.noise.compare(seen, self.base);
-        let all = self.down.weigh(Elasticity::of(change, deviation, level / from));
-        // A large step is a coarse question, to which chance has less to say.
-        let (threshold, certainty) = match (from / level).ln() {
-            0.6.. => (0.3, 0.0),
-            0.3.. => (0.05, 1.0),
-            _ => (self.threshold(), 2.0),
+            let curve = self.belief.sample(self.draw);
+            curve.map_or(self.limit, |curve| self.best(|level| self.belief.worth_on(curve, level)))
         };
-        self.step = Step::Base;
-        if all.is_under(threshold, certainty) {
-            let base = if change > 2.0 * deviation { seen } else { self.base.and(seen) };
-            self.move_to(level, base);
-            self.step = if level > FLOOR { Step::Down } else { Step::Base };
-        } else {
-            self.down.ratio = if all.mean > threshold {
-                self.down.ratio.sqrt().max(SMALL_DOWN)
-            } else {
-                (self.down.ratio * REGROWTH).min(LARGE)
-            };
-            if response_time.is_finite() && all.exceeds(threshold, 1.0) {
-                self.unhindered = response_time;
-            }
-            let loss = (all.mean - LENIENCE * all.deviation) * self.down.ratio.ln();
-            // The longer the queue that may stand behind the gate, the sooner it is asked again whether it does.
-            let longest = LONGEST_GAP_DOWN.min(GAPS_A_DELAY * self.base.rate() / self.limit);
-            self.down.put_off(seen.seconds(), loss, longest);
-        }
+        let most = self.limit + (BRIEF * self.belief.expects(self.limit).exp()).max(1.0);
+        let level = if self.tries == 0 { level.clamp(self.limit + 1.0, most) } else { level.min(most) };
+        level.round().min(self.ceiling)
     }
 }
 
@@ -208,69 +133,51 @@ impl Controller for Knee {
 
     fn on_window(&mut self, window: &Window) -> u32 {
         if window.elapsed.is_zero() {
-            return self.level() as u32;
+            return self.level as u32;
         }
-        let (seen, response_time) = (Measure::of(window), window.response_time());
-        let is_limited = window.limited >= THROUGHOUT;
+        if !window.unhindered.is_zero() {
+            self.profile.set_unhindered(window.unhindered.as_secs_f64());
+        }
+        let seen = Measure::of(window);
         if window.bad > window.good {
             let share = window.good as f64 / (window.good as f64 + window.bad as f64);
-            self.move_to(self.level() * share.max(0.1), Measure::default());
-            self.begin_search();
-            self.step = Step::Base;
-        } else if is_limited || self.step == Step::Up {
+            self.profile.forget();
+            self.belief = Belief::default();
+            self.limit = (self.level * share.max(0.1)).round().max(FLOOR);
+            self.level = self.limit;
+        } else if window.limited >= THROUGHOUT {
+            self.learn(seen);
             self.pressed += seen.seconds();
-            match self.step {
-                Step::Base => self.on_base(seen, window.refused > 0 || self.pressed > LONG),
-                Step::Up => self.on_up(seen),
-                Step::Down => self.on_down(seen, response_time),
-            }
+            let may_lower = window.refused > 0 || self.pressed > LONG;
+            self.choose(seen.seconds(), may_lower);
         } else {
             self.pressed = 0.0;
-            self.base = Measure::default();
-            self.step = Step::Base;
+            self.level = self.limit;
         }
-        // Where somebody waits, or many run, requests may be in each other's way already.
-        let is_idle = window.limited == 0.0 && window.in_flight < IDLE * f64::from(window.limit);
-        if is_idle && response_time.is_finite() {
-            self.unhindered = response_time;
-        } else if response_time < NOT_QUITE * self.unhindered {
-            // So it was not: what was known is wrong. This is nearer, but from far above not near enough to stop at.
-            self.unhindered = if self.delay() > DEAR { 0.0 } else { response_time };
-        }
-        self.level() as u32
+        self.level as u32
     }
 }
 
 const FLOOR: f64 = 1.0;
-const LARGE: f64 = 2.0;
-const SMALL_UP: f64 = 1.3;
-const SMALL_DOWN: f64 = 1.2;
-/// By how much a ratio grows again where nothing is lost by it.
-const REGROWTH: f64 = 1.05;
-/// How far under the known knee is tried: what is known is not exact.
-const NOT_QUITE: f64 = 0.85;
-/// From how many times the known knee on it is gone to at once, and how far above it that ends.
-const FAR: f64 = 1.5;
-const JUST_ABOVE: f64 = 1.1;
-/// Up to which part of the limit hardly any are in flight.
-const IDLE: f64 = 0.25;
+/// From one level to the next.
+const STEP: f64 = 1.06;
+/// How far from what was tried the next one may be: a knee that is far below is known by its response time, one that is
+/// far above by nothing.
+const FAR_DOWN: f64 = 16.0;
+const FAR_UP: f64 = 2.0;
+/// The share of the throughput that may be lost by trying, and for how many seconds it is saved up at most.
+const BUDGET: f64 = 0.003;
+const MOST_BUDGET: f64 = 0.3;
+/// How many seconds it may take until as many as a try was above the limit are done. Nobody is admitted in the meantime.
+const BRIEF: f64 = 0.01;
+/// The golden section: however many are drawn, they are spread evenly.
+const GOLDEN: f64 = 0.618_033_988_749_895;
 /// From which part of a window in which somebody was in want of a slot its throughput is that of the limit.
 const THROUGHOUT: f64 = 0.75;
 /// For how many seconds somebody has been in want of a slot when it is no burst, even if nobody was refused.
 const LONG: f64 = 1.0;
-/// By how much throughput has to change, as a logarithm, for it to mean another capacity.
-const UNLIKELY: f64 = 0.2;
-/// The seconds of delay that are worth a part of the throughput as large as their part of this.
-const DELAY_WORTH: f64 = 2.0;
-/// How much delay is nothing, and from how much on other ways are tried first; in seconds.
-const CHEAP: f64 = 0.015;
-const DEAR: f64 = 0.02;
-/// How many standard deviations a probe's price is taken to be bad luck.
-const LENIENCE: f64 = 0.7;
-const LONGEST_GAP_UP: f64 = 8.0;
-const LONGEST_GAP_DOWN: f64 = 20.0;
-/// That gap times the response time, in square seconds, is this at most.
-const GAPS_A_DELAY: f64 = 4.0;
+/// Of how many tries one is above the limit.
+const UP: u32 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -288,6 +195,7 @@ mod tests {
             bad: 0,
             refused: 100,
             limited: 1.0,
+            unhindered: Duration::ZERO,
         }
     }
 
@@ -324,7 +232,7 @@ mod tests {
     #[test]
     fn half_of_them_bad_is_no_collapse_and_one_more_is() {
         let half = Window { good: 50, bad: 50, ..window(64, 16) };
-        assert_eq!(Knee::new(64, 1024).unwrap().on_window(&half), 32, "a probe, not a collapse");
+        assert!(Knee::new(64, 1024).unwrap().on_window(&half) > 32, "half of them, and no more");
         let mut law = Knee::new(64, 1024).unwrap();
         assert_eq!(law.on_window(&Window { bad: 51, ..half }), 32);
         assert!(law.limit < 33.0, "the base itself has moved");

@@ -14,11 +14,6 @@ impl Measure {
         Self { good: window.good as f64, seconds: window.elapsed.as_secs_f64() }
     }
 
-    /// Whether there is enough to compare with.
-    pub(super) fn is_enough(self) -> bool {
-        self.good >= ENOUGH
-    }
-
     pub(super) fn seconds(self) -> f64 {
         self.seconds
     }
@@ -28,11 +23,20 @@ impl Measure {
         (self.good + 0.5) / self.seconds
     }
 
-    /// Both together; of what is older than [`MEMORY`] completions, less and less.
+    /// Both together.
     pub(super) fn and(self, other: Self) -> Self {
-        let good = self.good + other.good;
-        let share = (MEMORY / good).min(1.0);
-        Self { good: good * share, seconds: (self.seconds + other.seconds) * share }
+        Self { good: self.good + other.good, seconds: self.seconds + other.seconds }
+    }
+
+    /// What is left of it when something newer is known: the more of that, the less.
+    pub(super) fn faded(self, newer: Self) -> Self {
+        let kept = (-newer.good / MEMORY).exp();
+        Self { good: self.good * kept, seconds: self.seconds * kept }
+    }
+
+    /// Whether there is enough left to count.
+    pub(super) fn counts(self) -> bool {
+        self.good > 1.0
     }
 }
 
@@ -45,27 +49,31 @@ pub(super) struct Noise(f64);
 
 impl Default for Noise {
     fn default() -> Self {
-        Self(0.5)
+        Self(LEAST_NOISE)
     }
 }
 
 impl Noise {
-    /// By how much the rate of `seen` is above that of `base`, as a logarithm, and the standard deviation of that.
-    pub(super) fn compare(self, seen: Measure, base: Measure) -> (f64, f64) {
-        let change = seen.rate().ln() - base.rate().ln();
-        (change, (self.0 * (1.0 / (seen.good + 0.5) + 1.0 / (base.good + 0.5))).sqrt())
+    /// The variance of the logarithm of a rate.
+    pub(super) fn variance(self, of: Measure) -> f64 {
+        self.0 / (of.good + 0.5)
     }
 
-    /// From two measures at the same limit.
+    /// From two measures at the same limit, if the second one is enough to compare with.
     pub(super) fn learn(&mut self, seen: Measure, base: Measure) {
-        let (change, deviation) = Self(1.0).compare(seen, base);
-        let one = (change / deviation).powi(2).min(STRANGE);
-        self.0 = (self.0 + LEARNING * (one - self.0)).clamp(LEAST_NOISE, MOST_NOISE);
+        if base.good >= ENOUGH {
+            let change = seen.rate().ln() - base.rate().ln();
+            let one = Self(1.0);
+            let strangeness = change.powi(2) / (one.variance(seen) + one.variance(base));
+            self.0 += LEARNING * (strangeness.min(STRANGE) - self.0);
+            self.0 = self.0.clamp(LEAST_NOISE, MOST_NOISE);
+        }
     }
 }
 
 const ENOUGH: f64 = 32.0;
-const MEMORY: f64 = 400.0;
+/// After how many completions most is forgotten.
+const MEMORY: f64 = 3000.0;
 /// What says so much of the noise is more likely another capacity.
 const STRANGE: f64 = 6.0;
 const LEARNING: f64 = 0.05;

@@ -5,12 +5,14 @@
 
 mod aimd;
 mod backlog;
+mod belief;
 mod controller;
+mod first;
 mod fixed;
 mod gradient2;
 mod knee;
 mod measure;
-mod probe;
+mod profile;
 mod tuner;
 mod vegas;
 mod windows;

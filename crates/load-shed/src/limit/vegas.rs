@@ -94,6 +94,7 @@ mod tests {
             bad,
             refused: 0,
             limited: 1.0,
+            unhindered: Duration::ZERO,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{controller::Window, tuner::Look};
+use super::{controller::Window, first::First, tuner::Look};
 
 /// Adds looks up until there is enough to judge by.
 ///
@@ -13,6 +13,9 @@ use super::{controller::Window, tuner::Look};
 pub(super) struct Windows {
     last: Option<Look>,
     settling: Option<Duration>,
+    first: First,
+    /// How long the first few took, from when that is known until the next window says it; else zero.
+    unhindered: Duration,
     /// The shortest response time of late.
     response_time: Duration,
     sum: Sum,
@@ -44,7 +47,14 @@ impl Windows {
         if [good, bad, refused] == [0; 3] && look.in_flight == 0 && look.waiting == 0 {
             // Nothing is here, and nothing was: time in which nobody came says nothing about the limit.
             self.sum = Sum::default();
+            self.first.pause(look);
             return None;
+        }
+        if let Some(first) = self.first.on_beat(elapsed, look) {
+            self.unhindered = first;
+            if self.response_time.is_zero() {
+                self.response_time = first;
+            }
         }
         if let Some(left) = self.settling {
             if look.in_flight <= limit {
@@ -78,6 +88,7 @@ impl Windows {
             bad,
             refused,
             limited: limited.as_secs_f64() / elapsed.as_secs_f64(),
+            unhindered: std::mem::take(&mut self.unhindered),
         };
         // Most of a long one is the queue behind the gate. What counts is the work, which changes slowly.
         let response_time = Duration::try_from_secs_f64(window.response_time()).unwrap_or(LONGEST);

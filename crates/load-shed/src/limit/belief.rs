@@ -1,0 +1,135 @@
+//! What the curve of throughput against concurrency may be, for all that was seen.
+
+use super::profile::{Point, Profile};
+
+/// The curves that may be, with weights that add up to 1 (Bayes).
+#[derive(Debug, Default)]
+pub(super) struct Belief {
+    curves: Vec<Curve>,
+    /// The elasticity of throughput below which less concurrency is worth more.
+    thrift: f64,
+}
+
+/// A curve of throughput against concurrency.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Curve {
+    shape: Shape,
+    /// As logarithms: how many in flight are at the knee, and what the throughput is there at most.
+    knee: f64,
+    height: f64,
+    weight: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    /// Servers and a queue before them: proportional up to the knee, and flat from there on.
+    Pool,
+    /// The same with a soft bend, such as of several pools one after the other.
+    Soft,
+    /// Everybody is in everybody's way, as in Gunther's universal scalability law: highest at the knee.
+    Contended,
+}
+
+impl Belief {
+    /// Of curves with their knee at one of `levels`, how likely each is after what was seen, if it is more likely to be
+    /// near `limit` than far from it.
+    pub(super) fn of(profile: &Profile, points: &[Point], limit: f64, levels: &[f64]) -> Self {
+        let mut curves = Vec::with_capacity(3 * levels.len());
+        for shape in [Shape::Pool, Shape::Soft, Shape::Contended] {
+            for knee in levels {
+                let mut curve = Curve { shape, knee: knee.ln(), height: 0.0, weight: 0.0 };
+                curve.fit(points);
+                curve.weight -= 0.5 * ((knee / limit).ln() / PRIOR).powi(2);
+                curve.weight += profile.likelihood_of_one(curve.at(1.0));
+                curves.push(curve);
+            }
+        }
+        let best = curves.iter().map(|curve| curve.weight).fold(f64::NEG_INFINITY, f64::max);
+        curves.retain(|curve| curve.weight > best - NEGLIGIBLE);
+        let sum: f64 = curves.iter().map(|curve| (curve.weight - best).exp()).sum();
+        for curve in &mut curves {
+            curve.weight = (curve.weight - best).exp() / sum;
+        }
+        let mut belief = Self { curves, thrift: 0.0 };
+        let response_time = limit / belief.expects(limit).exp();
+        belief.thrift = (response_time / DELAY_WORTH).clamp(LEAST_THRIFT, MOST_THRIFT);
+        belief
+    }
+
+    /// The logarithm of the throughput at a limit, on average over the curves.
+    pub(super) fn expects(&self, limit: f64) -> f64 {
+        self.curves.iter().map(|curve| curve.weight * curve.at(limit)).sum()
+    }
+
+    /// What a limit is worth: the logarithm of its throughput, less what its delay costs.
+    pub(super) fn worth(&self, limit: f64) -> f64 {
+        self.expects(limit) - self.thrift * limit.ln()
+    }
+
+    /// What it would be worth if this were the curve.
+    pub(super) fn worth_on(&self, curve: Curve, limit: f64) -> f64 {
+        curve.at(limit) - self.thrift * limit.ln()
+    }
+
+    /// Whether one of the curves goes through what is seen at a limit too.
+    pub(super) fn explains(&self, limit: f64, seen: f64, variance: f64) -> bool {
+        let most = self.curves.iter().map(|curve| curve.weight).fold(0.0, f64::max);
+        self.curves.is_empty()
+            || self.curves.iter().any(|curve| {
+                let missed = (seen.ln() - curve.at(limit)).powi(2) / variance;
+                (curve.weight / most).ln() - 0.5 * missed > -STRANGE
+            })
+    }
+
+    /// One of the curves, from the one with the lowest knee (0) to the one with the highest (1), the likely ones more
+    /// often than the others. (Thompson sampling, 1933; what is unlikely is tried more often than he would, since what
+    /// was true a moment ago need not be.)
+    pub(super) fn sample(&self, quantile: f64) -> Option<Curve> {
+        let mut curves = self.curves.clone();
+        curves.sort_by(|a, b| a.knee.total_cmp(&b.knee));
+        let mut left = quantile * curves.iter().map(|curve| curve.weight.sqrt()).sum::<f64>();
+        curves.into_iter().find(|curve| {
+            left -= curve.weight.sqrt();
+            left <= 0.0
+        })
+    }
+}
+
+impl Curve {
+    /// The logarithm of the throughput at a limit.
+    fn at(&self, limit: f64) -> f64 {
+        self.height + self.shape.at(limit.ln() - self.knee)
+    }
+
+    /// Moves it up or down to where it goes through the points best, and weighs it by how well that is.
+    fn fit(&mut self, points: &[Point]) {
+        let rest = |point: &Point| point.rate - self.shape.at(point.limit - self.knee);
+        let sum: f64 = points.iter().map(|point| point.weight).sum();
+        let height = points.iter().map(|point| point.weight * rest(point)).sum::<f64>() / sum;
+        self.weight = points.iter().map(|point| -0.5 * point.weight * (rest(point) - height).powi(2)).sum();
+        self.height = height;
+    }
+}
+
+impl Shape {
+    /// The logarithm of the share of the most, at a distance from the knee that is a logarithm too.
+    fn at(self, x: f64) -> f64 {
+        match self {
+            Self::Pool => x.min(0.0),
+            Self::Soft => -0.25 * (-4.0 * x).exp().ln_1p(),
+            // Of 2n / (1 + n²).
+            Self::Contended => -x.cosh().ln(),
+        }
+    }
+}
+
+/// How far from the limit the knee is thought to be, as a logarithm, before anything is seen: a factor of three.
+const PRIOR: f64 = 1.0;
+/// What is so much less likely than the best, as a logarithm, is left out.
+const NEGLIGIBLE: f64 = 7.0;
+/// What is so unlikely for every curve, as a logarithm, is another capacity: 3.5 standard deviations.
+const STRANGE: f64 = 6.0;
+/// The seconds of response time that are worth a part of the throughput as large as their part of this, within limits.
+const DELAY_WORTH: f64 = 2.0;
+const LEAST_THRIFT: f64 = 0.02;
+const MOST_THRIFT: f64 = 0.1;
