@@ -84,7 +84,7 @@ fn stand(backend: Backend, work: Work, knee: u32) -> Stand {
 
 struct Row {
     name: String,
-    must: &'static str,
+    must: String,
     measure: Box<dyn Fn(Law, u64) -> f64>,
     unit: Unit,
 }
@@ -120,35 +120,41 @@ impl Row {
 
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    let mut row = |name: String, must, unit, measure: Box<dyn Fn(Law, u64) -> f64>| {
-        rows.push(Row { name, must, measure, unit });
+    let mut row = |name: String, must: &str, unit, measure: Box<dyn Fn(Law, u64) -> f64>| {
+        rows.push(Row { name, must: must.into(), measure, unit });
     };
     let mut stands = Vec::new();
     for (kind, make) in [("FIFO", pool as fn(u32, f64) -> Stand), ("contended", contended)] {
         for slots in [4, 16, 64] {
             for mean in [0.002, 0.02, 0.2] {
-                stands.push((format!("{kind} {slots} × {} ms", mean * 1e3), make(slots, mean)));
+                let name = format!("{kind} {slots} × {} ms", mean * 1e3);
+                stands.push((name, make(slots, mean), Law::Fixed(slots)));
             }
         }
     }
-    stands.push(("FIFO 16 × 20 ms, exponential".into(), exponential()));
-    for (name, stand) in stands {
+    stands.push(("FIFO 16 × 20 ms, exponential".into(), exponential(), Law::Fixed(16)));
+    for (name, stand, best) in stands {
         for (times, must) in [(2.0, "≥ 97 %"), (3.0, "≥ 97 %"), (10.0, "≥ 95 %")] {
             let goodput = move |law, seed| stand.overload(times, law, seed).goodput;
             row(format!("{name} at {times}×: goodput"), must, Unit::Share, Box::new(goodput));
             let late = move |law, seed| stand.overload(times, law, seed).late;
-            row(
-                format!("{name} at {times}×: p99 over the unloaded"),
-                "≤ 50 ms",
-                Unit::Millis,
-                Box::new(late),
-            );
+            // Where the best limit there is does not reach it, that is what there is to reach.
+            let reached = (1..=SEEDS).map(|seed| late(best, seed)).sum::<f64>() / SEEDS as f64;
+            let must =
+                if reached <= 0.05 { "≤ 50 ms".into() } else { format!("{best}: {:.0} ms", 1e3 * reached) };
+            row(format!("{name} at {times}×: p99 over the unloaded"), &must, Unit::Millis, Box::new(late));
         }
     }
-    let (plain, mixed) = (pool(16, 0.02), mixed());
+    let (plain, mixed, close) = (pool(16, 0.02), mixed(), contended(16, 0.02));
     for times in [0.8, 0.9] {
         let sheds = move |law, seed| plain.false_sheds(times, law, seed);
         row(format!("false sheds at {times}×"), "≤ 0.1 %", Unit::Loss, Box::new(sheds));
+    }
+    for times in [0.8, 0.9] {
+        let sheds = move |law, seed| close.false_sheds(times, law, seed);
+        row(format!("contended 16 × 20 ms at {times}×: sheds"), "as few", Unit::Loss, Box::new(sheds));
+        let served = move |law, seed| close.served(times, law, seed);
+        row(format!("contended 16 × 20 ms at {times}×: served"), "as many", Unit::Share, Box::new(served));
     }
     let sheds = move |law, seed| mixed.false_sheds(0.7, law, seed);
     row("false sheds at 0.7×, 5 % 20 times slower".into(), "≤ 0.1 %", Unit::Loss, Box::new(sheds));
@@ -181,5 +187,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
+/// Over how many seeds the best limit is measured.
+const SEEDS: u64 = 5;
 const SLOTS: (Change, Change) = (Change::Slots(5), Change::Slots(16));
 const WORK: (Change, Change) = (Change::Slowness(3.0), Change::Slowness(1.0));

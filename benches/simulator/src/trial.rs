@@ -82,6 +82,14 @@ impl Stand {
         sum.shed / sum.offered
     }
 
+    /// The share of those sent that were served, at a load that can be.
+    #[must_use]
+    pub fn served(&self, times: f64, law: Law, seed: u64) -> f64 {
+        let record = self.run(&[(60.0, times)], &[], law, seed);
+        let sum = record.sum(0.0, 60.0);
+        sum.good / sum.offered
+    }
+
     /// The capacity falls to `share` by `fall` after 10 s, and returns by `rise` after 20; `times` the whole is offered.
     #[must_use]
     pub fn dip(&self, times: f64, (fall, rise): (Change, Change), share: f64, law: Law, seed: u64) -> Dip {

@@ -1,6 +1,6 @@
 //! Wherever it starts, the limit ends at the knee.
 
-use macadam_simulator::{Law, table};
+use macadam_simulator::{Backend, Clients, Law, Phase, Plant, Script, Work, table};
 
 #[test]
 fn from_every_start_the_capacity_is_reached_within_five_seconds() {
@@ -8,5 +8,16 @@ fn from_every_start_the_capacity_is_reached_within_five_seconds() {
     for start in [1, 2, 5, 20, 64, 1024] {
         let run = stand.overload(3.0, Law::KneeFrom(start), 7);
         assert!(run.goodput >= 0.95 && run.late <= 0.1, "from {start}: {run:?}");
+    }
+}
+
+#[test]
+fn sixty_clients_of_a_slow_handler_without_a_limit_are_not_refused_at_boot() {
+    let backend = Backend::Shared { processors: 1000 };
+    let plant = Plant { backend, work: Work::lognormal(1.0), clients: Clients::patient_for(30.0) };
+    let script = Script { phases: vec![Phase::poisson(10.0, 0.0)], residents: 60, ..Script::default() };
+    for seed in 1..=5 {
+        let sum = plant.run(&script, Law::Knee.tuner(), seed).sum(0.0, 10.0);
+        assert!(sum.shed < 1.0 && sum.good > 400.0, "{sum:?}");
     }
 }

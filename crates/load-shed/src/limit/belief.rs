@@ -130,6 +130,6 @@ const NEGLIGIBLE: f64 = 7.0;
 /// What is so unlikely for every curve, as a logarithm, is another capacity: 3.5 standard deviations.
 const STRANGE: f64 = 6.0;
 /// The seconds of response time that are worth a part of the throughput as large as their part of this, within limits.
-const DELAY_WORTH: f64 = 2.0;
+const DELAY_WORTH: f64 = 1.5;
 const LEAST_THRIFT: f64 = 0.02;
 const MOST_THRIFT: f64 = 0.1;

@@ -26,6 +26,12 @@ pub(super) struct First {
 }
 
 impl First {
+    /// Of a gate at which there was no pause.
+    #[cfg(test)]
+    pub(super) fn known() -> Self {
+        Self { of: Some(0), ..Self::default() }
+    }
+
     /// Begins anew: nobody is here.
     pub(super) fn pause(&mut self, look: Look) {
         *self = Self { good: look.good, bad: look.bad, ..Self::default() };

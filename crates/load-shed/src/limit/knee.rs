@@ -19,8 +19,8 @@ use crate::ConfigError;
 /// - The limit is where throughput is worth most, less a little for the response time. That it is asymmetric follows:
 ///   on a pool a limit too low costs throughput at once, one too high a moment's delay, so it stays on the safe side of
 ///   what it does not know.
-/// - Now and then another limit is tried: the best one if one of the curves, drawn at random, were true (Thompson
-///   sampling). It costs what it is thought to lose, out of a budget; so what may be better is tried often, and
+/// - Now and then another limit is tried: one a little higher, or the best one if one of the curves, drawn at random,
+///   were true (Thompson sampling). It costs what it is thought to lose, out of a budget; so what may be better is tried often, and
 ///   what certainly is not, hardly ever. A burst lowers nothing.
 /// - How long the first few requests after a pause took bounds the knee (Little's law), before anything else is known.
 /// - What no curve explains is another capacity: all is forgotten, but for the last window.
@@ -41,8 +41,9 @@ pub struct Knee {
     /// How much may be lost by trying, in seconds of the whole throughput.
     budget: f64,
     /// Where the next curve is drawn, from 0 to 1.
-    draw: f64,
-    tries: u32,
+    drawn: f64,
+    /// Whether the last try was above the limit.
+    is_above: bool,
     /// For how many seconds somebody was in want of a slot.
     pressed: f64,
 }
@@ -66,8 +67,8 @@ impl Knee {
             belief: Belief::default(),
             noise: Noise::default(),
             budget: 0.0,
-            draw: 0.0,
-            tries: 0,
+            drawn: 0.0,
+            is_above: false,
             pressed: 0.0,
         })
     }
@@ -76,16 +77,17 @@ impl Knee {
         self.noise.learn(seen, self.profile.at(self.level));
         if !self.belief.explains(self.level, seen.rate(), self.noise.variance(seen)) {
             self.profile.forget();
+            self.profile.doubt();
         }
         self.profile.add(self.level, seen);
         self.belief = Belief::of(&self.profile, &self.profile.points(self.noise), self.limit, &self.levels);
     }
 
-    /// The level that is worth most, of those that are not too far from what was tried.
+    /// The level that is worth most. What is far above all that was tried is known by nothing.
     fn best(&self, worth: impl Fn(f64) -> f64) -> f64 {
-        let (low, high) = self.profile.range().unwrap_or((self.limit, self.limit));
-        let near = self.levels.iter().filter(|level| (low / FAR_DOWN..=high * FAR_UP).contains(*level));
-        let worths = near.map(|level| (*level, worth(*level)));
+        let most = FAR * self.profile.highest().unwrap_or(self.limit);
+        let levels = self.levels.iter().filter(|level| **level <= most);
+        let worths = levels.map(|level| (*level, worth(*level)));
         worths.max_by(|a, b| a.1.total_cmp(&b.1)).map_or(self.limit, |best| best.0)
     }
 
@@ -101,7 +103,7 @@ impl Knee {
         }
         self.level = self.limit;
         self.budget = (self.budget + BUDGET * seconds).min(MOST_BUDGET);
-        let level = self.try_one();
+        let level = self.draw();
         let price = self.price(level);
         if price * seconds <= self.budget && (may_lower || level > self.limit) {
             self.budget -= price * seconds;
@@ -109,20 +111,18 @@ impl Knee {
         }
     }
 
-    /// A level to try. A capacity that has fallen is seen at the limit, one that has risen only above it; so some
-    /// are above it whatever is believed.
-    fn try_one(&mut self) -> f64 {
-        self.draw = (self.draw + GOLDEN).fract();
-        self.tries = (self.tries + 1) % UP;
-        let level = if self.tries == 0 {
-            self.limit * FAR_UP.powf(self.draw)
-        } else {
-            let curve = self.belief.sample(self.draw);
-            curve.map_or(self.limit, |curve| self.best(|level| self.belief.worth_on(curve, level)))
-        };
-        let most = self.limit + (BRIEF * self.belief.expects(self.limit).exp()).max(1.0);
-        let level = if self.tries == 0 { level.clamp(self.limit + 1.0, most) } else { level.min(most) };
-        level.round().min(self.ceiling)
+    /// A level to try: by turns a little above the limit, since a capacity that has fallen shows at the limit but one
+    /// that has risen only above it, and what would be best if a curve drawn at random were true.
+    fn draw(&mut self) -> f64 {
+        let few = (BRIEF * self.belief.expects(self.limit).exp()).max(1.0);
+        self.is_above = !self.is_above;
+        if self.is_above {
+            return (self.limit + few).min(FAR * self.limit).min(self.ceiling).floor();
+        }
+        self.drawn = (self.drawn + GOLDEN).fract();
+        let curve = self.belief.sample(self.drawn);
+        let level = curve.map_or(self.limit, |curve| self.best(|level| self.belief.worth_on(curve, level)));
+        level.min(self.limit + few).floor()
     }
 }
 
@@ -161,10 +161,8 @@ impl Controller for Knee {
 const FLOOR: f64 = 1.0;
 /// From one level to the next.
 const STEP: f64 = 1.06;
-/// How far from what was tried the next one may be: a knee that is far below is known by its response time, one that is
-/// far above by nothing.
-const FAR_DOWN: f64 = 16.0;
-const FAR_UP: f64 = 2.0;
+/// From how many times the highest limit that was tried on a level is too far.
+const FAR: f64 = 2.0;
 /// The share of the throughput that may be lost by trying, and for how many seconds it is saved up at most.
 const BUDGET: f64 = 0.003;
 const MOST_BUDGET: f64 = 0.3;
@@ -176,8 +174,6 @@ const GOLDEN: f64 = 0.618_033_988_749_895;
 const THROUGHOUT: f64 = 0.75;
 /// For how many seconds somebody has been in want of a slot when it is no burst, even if nobody was refused.
 const LONG: f64 = 1.0;
-/// Of how many tries one is above the limit.
-const UP: u32 = 3;
 
 #[cfg(test)]
 mod tests {

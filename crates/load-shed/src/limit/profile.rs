@@ -21,9 +21,13 @@ pub(super) struct Point {
 }
 
 impl Profile {
-    /// Forgets what was seen: this was another capacity. How long one takes may have changed with it.
+    /// Forgets what was seen: this was another capacity.
     pub(super) fn forget(&mut self) {
         self.seen.clear();
+    }
+
+    /// How long one takes may be another since.
+    pub(super) fn doubt(&mut self) {
         self.is_doubtful = true;
     }
 
@@ -43,16 +47,12 @@ impl Profile {
         (self.unhindered, self.is_doubtful) = (Some(seconds), false);
     }
 
-    /// How likely a throughput of one alone is, as logarithms. It is not much less than the first few would make each,
-    /// who may have been in each other's way.
+    /// How likely a throughput of one alone is, as logarithms. It is hardly less than the first few made each, who may
+    /// have been in each other's way.
     pub(super) fn likelihood_of_one(&self, rate: f64) -> f64 {
         let Some(seconds) = self.unhindered else { return 0.0 };
-        let missing = -seconds.ln() - rate;
-        let deviation = match (missing > 0.0, self.is_doubtful) {
-            (false, _) => FASTER,
-            (true, false) => SLOWER,
-            (true, true) => SLOWER_NOW,
-        };
+        let missing = (-seconds.ln() - rate).max(0.0);
+        let deviation = if self.is_doubtful { SLOWER_NOW } else { SLOWER };
         (-0.5 * (missing / deviation).powi(2)).max(-MOST_UNLIKELY)
     }
 
@@ -61,11 +61,9 @@ impl Profile {
         same.map_or_else(Measure::default, |(_, measure)| *measure)
     }
 
-    /// The lowest and the highest limit that was tried.
-    pub(super) fn range(&self) -> Option<(f64, f64)> {
-        let low = self.seen.iter().map(|(at, _)| *at).min_by(f64::total_cmp)?;
-        let high = self.seen.iter().map(|(at, _)| *at).max_by(f64::total_cmp)?;
-        Some((low, high))
+    /// The highest limit that was tried.
+    pub(super) fn highest(&self) -> Option<f64> {
+        self.seen.iter().map(|(at, _)| *at).max_by(f64::total_cmp)
     }
 
     pub(super) fn points(&self, noise: Noise) -> Vec<Point> {
@@ -82,8 +80,7 @@ impl Profile {
 const MISFIT: f64 = 0.015;
 /// The least likelihood, as a logarithm: what contradicts it long enough is believed in the end.
 const MOST_UNLIKELY: f64 = 6.0;
-/// How far one alone may be above and below what the first few made, as a logarithm: they had come together, and were
-/// few; and when the capacity has changed since, so may have the work.
-const FASTER: f64 = 1.0;
+/// How far one alone may be below what the first few made, as a logarithm: they were few; and when the capacity has
+/// changed since, so may have the work.
 const SLOWER: f64 = 0.25;
 const SLOWER_NOW: f64 = 0.75;

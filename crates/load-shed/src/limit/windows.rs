@@ -55,6 +55,8 @@ impl Windows {
             if self.response_time.is_zero() {
                 self.response_time = first;
             }
+            // Until now there was less to complete than there is from now on.
+            self.settle();
         }
         if let Some(left) = self.settling {
             if look.in_flight <= limit {
@@ -111,6 +113,10 @@ mod tests {
 
     const BEAT: Duration = Duration::from_millis(5);
 
+    fn windows() -> Windows {
+        Windows { first: First::known(), ..Windows::default() }
+    }
+
     /// Feeds beats of `good` completions each until a window is closed.
     fn close(windows: &mut Windows, look: &mut Look, good: u64) -> (u32, Window) {
         (1..=1000)
@@ -126,13 +132,13 @@ mod tests {
         let look = Look { in_flight: 1, ..Look::default() };
         // The first look has nothing to be compared with.
         for (good, beats) in [(100, 10), (1, 41), (0, 200)] {
-            assert_eq!(close(&mut Windows::default(), &mut look.clone(), good).0, beats, "{good} a beat");
+            assert_eq!(close(&mut windows(), &mut look.clone(), good).0, beats, "{good} a beat");
         }
     }
 
     #[test]
     fn nothing_is_counted_before_the_old_limit_is_obeyed_and_a_response_time_has_passed() {
-        let (mut windows, mut look) = (Windows::default(), Look { in_flight: 32, ..Look::default() });
+        let (mut windows, mut look) = (windows(), Look { in_flight: 32, ..Look::default() });
         close(&mut windows, &mut look, 4);
         windows.settle();
         for _ in 0..100 {
@@ -146,13 +152,13 @@ mod tests {
 
     #[test]
     fn an_idle_gate_makes_no_windows() {
-        let mut windows = Windows::default();
+        let mut windows = windows();
         assert!((0..1000).all(|_| windows.on_beat(BEAT, Look::default(), 16).is_none()));
     }
 
     #[test]
     fn a_window_says_for_how_long_somebody_was_in_want_of_a_slot() {
-        let (mut windows, mut look) = (Windows::default(), Look { in_flight: 16, ..Look::default() });
+        let (mut windows, mut look) = (windows(), Look { in_flight: 16, ..Look::default() });
         for beat in 1..=10 {
             look.good += 100;
             look.waiting = u32::from(beat % 2 == 0);
