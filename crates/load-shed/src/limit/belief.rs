@@ -133,3 +133,39 @@ const STRANGE: f64 = 6.0;
 const DELAY_WORTH: f64 = 1.5;
 const LEAST_THRIFT: f64 = 0.02;
 const MOST_THRIFT: f64 = 0.1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is believed of a pool of sixteen, of a hundred a second each, that was seen at these limits.
+    fn belief(limits: &[f64]) -> Belief {
+        let point =
+            |limit: &f64| Point { limit: limit.ln(), rate: (100.0 * limit.min(16.0)).ln(), weight: 10_000.0 };
+        let points: Vec<Point> = limits.iter().map(point).collect();
+        let levels: Vec<f64> = (1..100).map(f64::from).collect();
+        Belief::of(&Profile::default(), &points, 32.0, &levels)
+    }
+
+    #[test]
+    fn what_was_seen_on_both_sides_of_a_knee_shows_where_it_is() {
+        let belief = belief(&[8.0, 12.0, 20.0, 32.0]);
+        assert!((belief.expects(16.0).exp() - 1600.0).abs() < 100.0, "which nobody has tried");
+        let best = (1..100).map(f64::from).max_by(|a, b| belief.worth(*a).total_cmp(&belief.worth(*b)));
+        assert!((15.0..=18.0).contains(&best.unwrap()), "{best:?}");
+    }
+
+    #[test]
+    fn another_capacity_is_explained_by_no_curve_and_a_knee_is() {
+        let belief = belief(&[8.0, 12.0]);
+        assert!(belief.explains(16.0, 1600.0, 0.01) && belief.explains(16.0, 1200.0, 0.01));
+        assert!(!belief.explains(12.0, 600.0, 0.01) && !belief.explains(12.0, 2400.0, 0.01));
+    }
+
+    #[test]
+    fn curves_are_drawn_from_the_lowest_knee_to_the_highest() {
+        let belief = belief(&[12.0]);
+        let knees: Vec<f64> = [0.1, 0.5, 0.9].iter().map(|at| belief.sample(*at).unwrap().knee).collect();
+        assert!(knees.is_sorted() && knees[0] < knees[2], "{knees:?}");
+    }
+}

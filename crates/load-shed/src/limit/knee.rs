@@ -20,8 +20,8 @@ use crate::ConfigError;
 ///   on a pool a limit too low costs throughput at once, one too high a moment's delay, so it stays on the safe side of
 ///   what it does not know.
 /// - Now and then another limit is tried: one a little higher, or the best one if one of the curves, drawn at random,
-///   were true (Thompson sampling). It costs what it is thought to lose, out of a budget; so what may be better is tried often, and
-///   what certainly is not, hardly ever. A burst lowers nothing.
+///   were true (Thompson sampling). It costs what it is thought to lose, out of a budget; so what may be better is tried
+///   often, and what certainly is not, hardly ever. A burst lowers nothing.
 /// - How long the first few requests after a pause took bounds the knee (Little's law), before anything else is known.
 /// - What no curve explains is another capacity: all is forgotten, but for the last window.
 /// - A window in which nobody was in want of a slot measures the load and not the limit: nothing moves.
