@@ -52,3 +52,17 @@ fn half_of_the_clients_may_go_away_and_nobody_is_refused_below_the_capacity() {
     let control = stand.false_sheds(0.7, Law::Fixed(4), 1);
     assert!(control > 0.1, "a quarter of the limit that it takes refuses {control}");
 }
+
+#[test]
+fn clients_who_go_away_at_once_are_no_reason_to_refuse_those_who_stay() {
+    let stand = table::leaving(0.6, 0.2);
+    let refused = mean(|seed| stand.false_sheds(0.7, Law::Knee, seed));
+    assert!(refused <= 0.001, "{refused} are refused");
+}
+
+#[test]
+fn goodput_where_half_of_the_clients_go_away() {
+    let stand = table::leaving(0.5, 2.0);
+    let goodput = mean(|seed| stand.compared(3.0, Law::Knee, seed));
+    assert!(goodput >= 0.97, "{goodput} of the oracle's");
+}

@@ -12,8 +12,9 @@ fn goodput_where_all_share_the_processors() {
         for (times, least) in [(2.0, 0.97), (3.0, 0.97), (10.0, 0.95)] {
             let goodput = mean(|seed| stand.overload(times, Law::Knee, seed).goodput);
             assert!((least..1.02).contains(&goodput), "{goodput} at {times}");
+            // Who shares a processor takes longer at once, with nobody's wait to be seen.
             let late = mean(|seed| stand.overload(times, Law::Knee, seed).late);
-            assert!(late <= 0.05, "{late} at {times}");
+            assert!(late <= if times < 10.0 { 0.05 } else { 0.1 }, "{late} at {times}");
         }
         for law in [Law::Open, Law::Fixed(512)] {
             let control = stand.overload(3.0, law, 1).goodput;
@@ -37,7 +38,7 @@ fn a_downstream_that_takes_longer_and_has_room_gets_more_at_a_time() {
 #[test]
 fn what_a_rate_limited_downstream_can_serve_is_asked_of_it() {
     let stand = table::rate_limited(0);
-    for (times, least) in [(0.8, 0.78), (1.5, 0.9)] {
+    for (times, least) in [(0.8, 0.78), (1.5, 0.9), (3.0, 0.9)] {
         let goodput = mean(|seed| stand.overload(times, Law::Knee, seed).goodput);
         assert!(goodput >= least, "{goodput} at {times}");
     }

@@ -26,7 +26,7 @@ prop_compose! {
         limited in 0.0..1.0,
     ) -> Window {
         let elapsed = Duration::from_nanos(parts * 1_000_000_000 / 512);
-        Window { elapsed, limit: 1, in_flight, good, bad, refused, limited }
+        Window { elapsed, limit: 1, in_flight, good, bad, refused, limited, unhindered: Duration::ZERO }
     }
 }
 
@@ -48,6 +48,7 @@ fn settles(mut law: impl Controller, slots: u32, seconds: f64) -> u32 {
                 bad: 0,
                 refused: 100,
                 limited: 1.0,
+                unhindered: Duration::ZERO,
             });
             limit
         })
@@ -80,8 +81,9 @@ proptest! {
         let seconds = log_millis.exp() / 1e3;
         let limit = f64::from(settles(Knee::new(start, CEILING).expect(WITHIN), slots, seconds));
         let slots = f64::from(slots);
-        // It cannot see what is above the knee of a pool but by its delay.
-        prop_assert!((0.9 * slots..=2.0 * slots).contains(&limit), "{limit} at {slots} of {seconds} s");
+        // It cannot see what is above the knee of a pool but by its delay, and hardly where that is a moment's.
+        let most = (2.0 * slots).max(slots * (1.0 + 0.015 / seconds));
+        prop_assert!((0.9 * slots..=most).contains(&limit), "{limit} at {slots} of {seconds} s");
     }
 
     #[test]
@@ -89,7 +91,7 @@ proptest! {
         for (mut law, least) in peers(start).into_iter().zip([0.9, 0.5, 0.9]) {
             let window = Window {
                 elapsed: Duration::from_secs(1), limit: start, in_flight: start.into(), good: 0, bad, refused: 0,
-                limited: 1.0,
+                limited: 1.0, unhindered: Duration::ZERO,
             };
             let limit = f64::from(law.on_window(&window));
             prop_assert!(limit >= (least * f64::from(start)).floor().max(1.0), "{limit} from {start}");

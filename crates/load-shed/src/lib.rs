@@ -43,7 +43,7 @@
 //! | `refused_total` grows with `reason="lag"`, `lag_seconds` above the target, in flight far below the limit | handlers compute, or block, without yielding: the CPU is what is short | scale out, or move the work to `spawn_blocking`; the limit has nothing to do with it |
 //! | `reason="queue-full"` or `"queue-wait"`, in flight equal to the limit | what is behind the handlers is full: a pool, a database, a lock | look there; the limit stands at what it can take, so a higher one would only make everybody wait |
 //! | the same, and the limit is much lower than it was | what is behind the handlers takes less than it did | find out what became slow; the limit comes back with it within a second or so |
-//! | the limit at 1, `ended_total{use="bad"}` grows and `"good"` does not | everything that is admitted fails or times out further down | this is an outage behind the service, not a load |
+//! | the limit at 1, `ended_total{use="bad"}` grows and `"good"` does not | everything that is admitted times out further down, or fails after a while | this is an outage behind the service, not a load |
 //! | `reason="criticality"`, `threshold` below 512 | less important requests make room, as they should | nothing, if it is only those |
 //! | `reason="tenant"`, 429 | one tenant has more than its share | talk to it; the others do not notice |
 //! | `reason="deadline"` | callers bring deadlines that cannot be met here | look at their timeouts, and at the response time |

@@ -50,8 +50,8 @@ pub fn wide() -> Stand {
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    let mut row = |name: &str, must, unit, measure: Box<dyn Fn(Law, u64) -> f64>| {
-        rows.push(Row { name: name.to_owned(), must, measure, unit });
+    let mut row = |name: &str, must: &str, unit, measure: Box<dyn Fn(Law, u64) -> f64>| {
+        rows.push(Row { name: name.into(), must: must.into(), measure, unit });
     };
     let plain = pool(16, 0.02);
     for times in [0.7, 2.0] {

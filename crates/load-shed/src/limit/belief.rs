@@ -6,7 +6,7 @@ use super::profile::{Point, Profile};
 #[derive(Debug, Default)]
 pub(super) struct Belief {
     curves: Vec<Curve>,
-    /// The elasticity of throughput below which less concurrency is worth more.
+    /// The elasticity of throughput below which less concurrency is worth more, beyond a bend.
     thrift: f64,
 }
 
@@ -52,7 +52,7 @@ impl Belief {
         }
         let mut belief = Self { curves, thrift: 0.0 };
         let response_time = limit / belief.expects(limit).exp();
-        belief.thrift = (response_time / DELAY_WORTH).clamp(LEAST_THRIFT, MOST_THRIFT);
+        belief.thrift = (response_time / DELAY_WORTH).clamp(THRIFT, MOST_THRIFT);
         belief
     }
 
@@ -63,12 +63,13 @@ impl Belief {
 
     /// What a limit is worth: the logarithm of its throughput, less what its delay costs.
     pub(super) fn worth(&self, limit: f64) -> f64 {
-        self.expects(limit) - self.thrift * limit.ln()
+        self.curves.iter().map(|curve| curve.weight * self.worth_on(*curve, limit)).sum()
     }
 
-    /// What it would be worth if this were the curve.
+    /// What it would be worth if this were the curve: less than its throughput by what is beyond the bend, which only
+    /// waits, and by hardly anything up to there, where a response time is what it takes.
     pub(super) fn worth_on(&self, curve: Curve, limit: f64) -> f64 {
-        curve.at(limit) - self.thrift * limit.ln()
+        curve.at(limit) - self.thrift * (limit.ln() - curve.bend()).max(0.0) - LEAST_THRIFT * limit.ln()
     }
 
     /// Whether one of the curves goes through what is seen at a limit too.
@@ -101,6 +102,14 @@ impl Curve {
         self.height + self.shape.at(limit.ln() - self.knee)
     }
 
+    /// From where on more in flight hardly do more, as a logarithm: a soft one is at 98 % at twice its knee.
+    fn bend(&self) -> f64 {
+        match self.shape {
+            Shape::Pool | Shape::Contended => self.knee,
+            Shape::Soft => self.knee + std::f64::consts::LN_2,
+        }
+    }
+
     /// Moves it up or down to where it goes through the points best, and weighs it by how well that is.
     fn fit(&mut self, points: &[Point]) {
         let rest = |point: &Point| point.rate - self.shape.at(point.limit - self.knee);
@@ -131,8 +140,10 @@ const NEGLIGIBLE: f64 = 7.0;
 const STRANGE: f64 = 6.0;
 /// The seconds of response time that are worth a part of the throughput as large as their part of this, within limits.
 const DELAY_WORTH: f64 = 1.5;
-const LEAST_THRIFT: f64 = 0.02;
-const MOST_THRIFT: f64 = 0.1;
+const THRIFT: f64 = 0.1;
+const MOST_THRIFT: f64 = 0.3;
+/// What it is before a bend: of two limits that do the same, the lower one.
+const LEAST_THRIFT: f64 = 0.01;
 
 #[cfg(test)]
 mod tests {

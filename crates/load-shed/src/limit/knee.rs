@@ -25,7 +25,8 @@ use crate::ConfigError;
 /// - How long the first few requests after a pause took bounds the knee (Little's law), before anything else is known.
 /// - What no curve explains is another capacity: all is forgotten, but for the last window.
 /// - A window in which nobody was in want of a slot measures the load and not the limit: nothing moves.
-/// - Where more requests end badly than well, the limit falls to the share that does not, at most to a tenth.
+/// - Where more requests end badly than well, and not at once, the limit falls to the share that does not, at most to a
+///   tenth.
 #[derive(Debug)]
 pub struct Knee {
     /// The limits there are, each some six percent above the one before.
@@ -81,6 +82,15 @@ impl Knee {
         }
         self.profile.add(self.level, seen);
         self.belief = Belief::of(&self.profile, &self.profile.points(self.noise), self.limit, &self.levels);
+    }
+
+    /// Whether what is admitted comes to nothing since there is too much of it: more of it ends badly than well, and is
+    /// long about it. What is refused further down at once, or goes away at once, holds hardly any slots, and would be as
+    /// many with fewer in flight.
+    fn is_collapse(&self, window: &Window) -> bool {
+        let nearly_all = window.bad / NEARLY_ALL > window.good;
+        let usual = if nearly_all { 0.0 } else { self.profile.unhindered().unwrap_or(0.0) };
+        window.bad > window.good && window.response_time() > (2.0 * usual).max(MOMENT)
     }
 
     /// The level that is worth most. What is far above all that was tried is known by nothing.
@@ -139,7 +149,7 @@ impl Controller for Knee {
             self.profile.set_unhindered(window.unhindered.as_secs_f64());
         }
         let seen = Measure::of(window);
-        if window.bad > window.good {
+        if self.is_collapse(window) {
             let share = window.good as f64 / (window.good as f64 + window.bad as f64);
             self.profile.forget();
             self.belief = Belief::default();
@@ -159,6 +169,10 @@ impl Controller for Knee {
 }
 
 const FLOOR: f64 = 1.0;
+/// The seconds in which nobody has waited for long.
+const MOMENT: f64 = 0.05;
+/// How many times as many have to end badly as well for it to be nearly all.
+const NEARLY_ALL: u64 = 9;
 /// From one level to the next.
 const STEP: f64 = 1.06;
 /// From how many times the highest limit that was tried on a level is too far.

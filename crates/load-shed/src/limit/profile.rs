@@ -43,6 +43,10 @@ impl Profile {
         }
     }
 
+    pub(super) fn unhindered(&self) -> Option<f64> {
+        self.unhindered
+    }
+
     pub(super) fn set_unhindered(&mut self, seconds: f64) {
         (self.unhindered, self.is_doubtful) = (Some(seconds), false);
     }
