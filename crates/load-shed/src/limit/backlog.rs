@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::tuner::{Look, Rules};
+use super::look::{Look, Rules};
 
 /// Nichols' and Jacobson's rule (CoDel): a queue is good as long as it is empty now and then, and bad if it stands.
 ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::tuner::Look;
+use super::look::Look;
 
 /// The first few requests after a pause, which find hardly anybody before them.
 ///

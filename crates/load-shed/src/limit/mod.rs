@@ -11,6 +11,7 @@ mod first;
 mod fixed;
 mod gradient2;
 mod knee;
+mod look;
 mod measure;
 mod profile;
 mod tuner;
@@ -23,6 +24,7 @@ pub use self::{
     fixed::Fixed,
     gradient2::Gradient2,
     knee::Knee,
-    tuner::{Look, Rules, Tuner},
+    look::{Look, Rules},
+    tuner::Tuner,
     vegas::Vegas,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{controller::Window, first::First, tuner::Look};
+use super::{controller::Window, first::First, look::Look};
 
 /// Adds looks up until there is enough to judge by.
 ///
