@@ -58,8 +58,8 @@
 //! Every five milliseconds, while anything is in flight, a task looks at the gate. From what has been completed it knows
 //! the throughput, and by Little's law the response time; no request is timed. The [law](limit::Knee) tries a little
 //! more and a little less concurrency now and then, weighs by what it saw what the curve of the throughput may be, and
-//! goes where the least concurrency gives the most throughput. In an overload that takes it a tenth of a millisecond
-//! twenty times a second at the most; else nothing.
+//! goes where the least concurrency gives the most throughput. In an overload that takes it some two tenths of a
+//! millisecond, twenty times a second at the most; else nothing.
 //!
 //! It goes by nothing but what was measured of late. A law that goes by the response time in relation to the best it has
 //! ever seen, as Vegas and Gradient do, takes a service that became slow for an overload, and after an hour of overload
