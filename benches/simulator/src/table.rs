@@ -26,7 +26,7 @@ pub fn write(to: &mut impl fmt::Write, laws: &[Law], seeds: u64) -> fmt::Result 
         write!(to, " {law} |")?;
     }
     writeln!(to, "\n|---|---|{}", "---|".repeat(laws.len()))?;
-    for row in rows().into_iter().chain(hardships::rows()) {
+    for row in rows() {
         write!(to, "| {} | {} |", row.name, row.must)?;
         for &law in laws {
             write!(to, " {} |", row.cell(law, seeds))?;
@@ -119,10 +119,22 @@ impl Row {
 }
 
 fn rows() -> Vec<Row> {
-    let mut rows = Vec::new();
-    let mut row = |name: String, must: &str, unit, measure: Box<dyn Fn(Law, u64) -> f64>| {
-        rows.push(Row { name, must: must.into(), measure, unit });
-    };
+    let mut rows = Rows(Vec::new());
+    of_overloads(&mut rows);
+    of_other_loads(&mut rows);
+    hardships::add(&mut rows);
+    rows.0
+}
+
+struct Rows(Vec<Row>);
+
+impl Rows {
+    fn add(&mut self, name: &str, must: &str, unit: Unit, measure: impl Fn(Law, u64) -> f64 + 'static) {
+        self.0.push(Row { name: name.into(), must: must.into(), measure: Box::new(measure), unit });
+    }
+}
+
+fn of_overloads(rows: &mut Rows) {
     let mut stands = Vec::new();
     for (kind, make) in [("FIFO", pool as fn(u32, f64) -> Stand), ("contended", contended)] {
         for slots in [4, 16, 64] {
@@ -136,55 +148,48 @@ fn rows() -> Vec<Row> {
     for (name, stand, best) in stands {
         for (times, must) in [(2.0, "≥ 97 %"), (3.0, "≥ 97 %"), (10.0, "≥ 95 %")] {
             let goodput = move |law, seed| stand.overload(times, law, seed).goodput;
-            row(format!("{name} at {times}×: goodput"), must, Unit::Share, Box::new(goodput));
+            rows.add(&format!("{name} at {times}×: goodput"), must, Unit::Share, goodput);
             let late = move |law, seed| stand.overload(times, law, seed).late;
             // Where the best limit there is does not reach it, that is what there is to reach.
             let reached = (1..=SEEDS).map(|seed| late(best, seed)).sum::<f64>() / SEEDS as f64;
             let must =
                 if reached <= 0.05 { "≤ 50 ms".into() } else { format!("{best}: {:.0} ms", 1e3 * reached) };
-            row(format!("{name} at {times}×: p99 over the unloaded"), &must, Unit::Millis, Box::new(late));
+            rows.add(&format!("{name} at {times}×: p99 over the unloaded"), &must, Unit::Millis, late);
         }
     }
+}
+
+fn of_other_loads(rows: &mut Rows) {
     let (plain, mixed, close) = (pool(16, 0.02), mixed(), contended(16, 0.02));
     for times in [0.8, 0.9] {
         let sheds = move |law, seed| plain.false_sheds(times, law, seed);
-        row(format!("false sheds at {times}×"), "≤ 0.1 %", Unit::Loss, Box::new(sheds));
+        rows.add(&format!("false sheds at {times}×"), "≤ 0.1 %", Unit::Loss, sheds);
     }
     for times in [0.8, 0.9] {
         let sheds = move |law, seed| close.false_sheds(times, law, seed);
-        row(format!("contended 16 × 20 ms at {times}×: sheds"), "as few", Unit::Loss, Box::new(sheds));
+        rows.add(&format!("contended 16 × 20 ms at {times}×: sheds"), "as few", Unit::Loss, sheds);
         let served = move |law, seed| close.served(times, law, seed);
-        row(format!("contended 16 × 20 ms at {times}×: served"), "as many", Unit::Share, Box::new(served));
+        rows.add(&format!("contended 16 × 20 ms at {times}×: served"), "as many", Unit::Share, served);
     }
     let sheds = move |law, seed| mixed.false_sheds(0.7, law, seed);
-    row("false sheds at 0.7×, 5 % 20 times slower".into(), "≤ 0.1 %", Unit::Loss, Box::new(sheds));
+    rows.add("false sheds at 0.7×, 5 % 20 times slower", "≤ 0.1 %", Unit::Loss, sheds);
     for (name, changes, share) in
         [("slots 16, 5, 16", SLOTS, 5.0 / 16.0), ("work 20, 60, 20 ms", WORK, 1.0 / 3.0)]
     {
         let goodput = move |law, seed| plain.dip(3.0, changes, share, law, seed).goodput;
-        row(format!("{name} at 3×: goodput of what was possible"), "≥ 95 %", Unit::Share, Box::new(goodput));
+        rows.add(&format!("{name} at 3×: goodput of what was possible"), "≥ 95 %", Unit::Share, goodput);
         let back = move |law, seed| plain.dip(3.0, changes, share, law, seed).back;
-        row(format!("{name} at 3×: until back at 95 %"), "≤ 1000 ms", Unit::Millis, Box::new(back));
+        rows.add(&format!("{name} at 3×: until back at 95 %"), "≤ 1000 ms", Unit::Millis, back);
     }
-    row(
-        "4 s at 10×, then 0.7×: goodput of 6 s".into(),
-        "≥ 99 %",
-        Unit::Share,
-        Box::new(move |law, seed| plain.aftermath(law, seed)),
-    );
-    row(
-        "0.5× to 3×: until settled".into(),
-        "≤ 500 ms",
-        Unit::Millis,
-        Box::new(move |law, seed| plain.surge(law, seed)),
-    );
-    row(
-        "every call times out: until at 1".into(),
-        "3 windows",
-        Unit::Millis,
-        Box::new(move |law, seed| plain.stall(law, seed)),
-    );
-    rows
+    rows.add("4 s at 10×, then 0.7×: goodput of 6 s", "≥ 99 %", Unit::Share, move |law, seed| {
+        plain.aftermath(law, seed)
+    });
+    rows.add("0.5× to 3×: until settled", "≤ 500 ms", Unit::Millis, move |law, seed| {
+        plain.surge(law, seed)
+    });
+    rows.add("every call times out: until at 1", "3 windows", Unit::Millis, move |law, seed| {
+        plain.stall(law, seed)
+    });
 }
 
 /// Over how many seeds the best limit is measured.

@@ -15,26 +15,21 @@ use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::Empty;
 use macadam_load_shed::{LoadShed, LoadShedLayer};
-use tower::{Layer, Service};
+use tower::{Layer, Service, service_fn, util::ServiceFn};
 
 const OF_EACH_KIND: u32 = 5_000_000;
 
+type Answer = Ready<Result<Response<Empty<bytes::Bytes>>, Infallible>>;
+
 /// Answers at once.
-#[derive(Clone)]
-struct Bare;
+fn answer(_: Request<()>) -> Answer {
+    ready(Ok(Response::new(Empty::new())))
+}
 
-impl Service<Request<()>> for Bare {
-    type Response = Response<Empty<bytes::Bytes>>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
+type Bare = ServiceFn<fn(Request<()>) -> Answer>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<()>) -> Self::Future {
-        ready(Ok(Response::new(Empty::new())))
-    }
+fn bare() -> Bare {
+    service_fn(answer)
 }
 
 /// Whether a request is answered in the poll in which it comes, and by the service.
@@ -50,7 +45,7 @@ fn is_served_at_once(service: &mut LoadShed<Bare>) -> bool {
 fn a_slot_that_is_free_is_given_whatever_the_other_thread_does() {
     let layer = LoadShedLayer::new(2).unwrap().queue(0);
     let ask = || {
-        let mut service = layer.layer(Bare);
+        let mut service = layer.layer(bare());
         (0..OF_EACH_KIND / 2).filter(|_| !is_served_at_once(&mut service)).count()
     };
     let refused =
@@ -62,7 +57,7 @@ fn a_slot_that_is_free_is_given_whatever_the_other_thread_does() {
 /// a semaphore of tokio's takes that for a full house.
 #[tokio::test]
 async fn a_task_that_has_spent_its_budget_is_admitted_all_the_same() {
-    let mut service = LoadShedLayer::adaptive().layer(Bare);
+    let mut service = LoadShedLayer::adaptive().layer(bare());
     let semaphore = tokio::sync::Semaphore::new(10);
     while semaphore.acquire().now_or_never().is_some() {}
     assert_eq!(semaphore.available_permits(), 10, "there is room, and the semaphore says that there is not");
@@ -75,9 +70,9 @@ async fn a_task_that_has_spent_its_budget_is_admitted_all_the_same() {
 #[test]
 fn one_slot_for_two_threads_is_noticed() {
     let layer = LoadShedLayer::new(1).unwrap().queue(0);
-    let mut first = layer.layer(Bare);
+    let mut first = layer.layer(bare());
     let mut holds = pin!(first.call(Request::new(())));
-    assert!(!is_served_at_once(&mut layer.layer(Bare)));
+    assert!(!is_served_at_once(&mut layer.layer(bare())));
     assert!(holds.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
-    assert!(is_served_at_once(&mut layer.layer(Bare)));
+    assert!(is_served_at_once(&mut layer.layer(bare())));
 }
