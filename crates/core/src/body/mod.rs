@@ -19,6 +19,7 @@
 mod future;
 mod guard;
 mod guarded;
+mod pace;
 mod response;
 mod rule;
 
@@ -26,6 +27,7 @@ pub use self::{
     future::GuardedFuture,
     guard::{End, Guard, Hold},
     guarded::GuardedBody,
+    pace::{MinRate, Pace},
     response::ResponseBody,
     rule::BodyRule,
 };

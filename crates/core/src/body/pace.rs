@@ -1,0 +1,95 @@
+//! How slow a peer may be.
+
+use tokio::time::{Duration, Instant};
+
+/// The least rate of a peer that is waited for, and for how long it may be slower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinRate {
+    bytes_per_second: u32,
+    grace: Duration,
+}
+
+impl MinRate {
+    /// At least so many bytes a second, but for `grace` at a stretch. With 0 bytes a second `grace` never runs out.
+    pub fn new(bytes_per_second: u32, grace: Duration) -> Self {
+        Self { bytes_per_second, grace }
+    }
+}
+
+/// One direction of a transfer, measured against a [`MinRate`] for as long as we wait for the peer and no longer.
+///
+/// A bucket of time: it is full with the grace, waiting empties it, and each byte puts back the time that it may take.
+/// So a peer that is too slow has its grace from wherever it begins to be, and no hoard of good behaviour: what it sent
+/// quickly an hour ago buys it no more than one that has just begun. (The average over a whole transfer, which Kestrel
+/// and Apache go by, lets whoever has sent a gigabyte at once trickle for weeks.)
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    rate: MinRate,
+    left: Duration,
+}
+
+impl Pace {
+    /// A transfer that begins.
+    pub fn new(rate: MinRate) -> Self {
+        Self { rate, left: rate.grace }
+    }
+
+    /// When the peer will have been too slow, if it was waited for from `since` on and moves nothing. `None` is never.
+    pub fn due(&self, since: Instant) -> Option<Instant> {
+        if self.rate.bytes_per_second == 0 { None } else { since.checked_add(self.left) }
+    }
+
+    /// The peer was waited for, for so long.
+    pub fn waited(&mut self, time: Duration) {
+        self.left = self.left.saturating_sub(time);
+    }
+
+    /// The peer moved so many bytes.
+    pub fn moved(&mut self, bytes: u64) {
+        let Some(each) = SECOND.checked_div(self.rate.bytes_per_second.into()) else { return };
+        let earned = Duration::from_nanos(bytes.saturating_mul(each));
+        self.left = self.left.saturating_add(earned).min(self.rate.grace);
+    }
+}
+
+/// In nanoseconds.
+const SECOND: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(5);
+
+    /// For how many seconds somebody lasts who moves so many bytes each second, a hundred at most.
+    fn lasts(pace: &mut Pace, bytes: u64) -> u64 {
+        let now = Instant::now();
+        let second = Duration::from_secs(1);
+        let is_in_time = |pace: &mut Pace| {
+            let in_time = pace.due(now).is_none_or(|due| due > now + second);
+            pace.waited(second);
+            pace.moved(bytes);
+            in_time
+        };
+        (0..100).take_while(|_| is_in_time(pace)).count() as u64
+    }
+
+    #[test]
+    fn the_rate_itself_is_enough_and_a_byte_less_is_not_for_ever() {
+        assert_eq!(lasts(&mut Pace::new(MinRate::new(240, GRACE)), 240), 100);
+        assert!((4..100).contains(&lasts(&mut Pace::new(MinRate::new(240, GRACE)), 180)));
+        assert_eq!(lasts(&mut Pace::new(MinRate::new(240, GRACE)), 0), 4, "and the fifth second ends it");
+    }
+
+    #[test]
+    fn what_came_quickly_buys_the_grace_and_no_more() {
+        let mut pace = Pace::new(MinRate::new(240, GRACE));
+        pace.moved(1 << 40);
+        assert_eq!(lasts(&mut pace, 0), 4);
+    }
+
+    #[test]
+    fn no_rate_is_never_too_slow() {
+        assert_eq!(Pace::new(MinRate::new(0, GRACE)).due(Instant::now()), None);
+    }
+}
