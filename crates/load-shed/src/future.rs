@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use macadam_core::{BodyRule, GuardedBody, GuardedFuture, RequestContext, ResponseBody, Stage};
@@ -17,7 +18,7 @@ use crate::{
     permit::{Permit, Ticket},
     policy::Policy,
     reason::Reason,
-    refusal::Refusal,
+    refusal::refuse,
     upload::Upload,
     waiting::{Verdict, Waiting},
 };
@@ -50,7 +51,7 @@ pin_project! {
         Admitted { #[pin] future: GuardedFuture<S::Future, Permit>, upload: Option<Upload> },
         // Boxed, since it carries a request, a service and a timer: what is admitted at once should not be as large.
         Waiting { waiting: Pin<Box<Waiting<S, B>>> },
-        Refused { refusal: Option<Refusal<B>> },
+        Refused { response: Option<Response<Bytes>> },
     }
 }
 
@@ -74,9 +75,9 @@ where
         Self { state: State::Waiting { waiting } }
     }
 
-    pub(crate) fn refused(reason: Reason, request: Request<B>, policy: Arc<Policy>) -> Self {
-        let refusal = Refusal::new(reason, request, policy);
-        Self { state: State::Refused { refusal: Some(refusal) } }
+    pub(crate) fn refused(reason: Reason, request: Request<B>, policy: &Policy) -> Self {
+        let response = refuse(reason, request, policy);
+        Self { state: State::Refused { response: Some(response) } }
     }
 }
 
@@ -103,15 +104,15 @@ where
                     return Poll::Pending;
                 }
                 StateProj::Waiting { waiting } => ready!(waiting.as_mut().poll(cx)),
-                StateProj::Refused { refusal } => {
-                    Verdict::Refused(refusal.take().expect("a future is not polled after it was ready"))
+                StateProj::Refused { response } => {
+                    Verdict::Refused(response.take().expect("a future is not polled after it was ready"))
                 }
             };
             match verdict {
                 Verdict::Admitted { mut service, request, permit } => {
                     state.set(Self::admitted(&mut service, request, permit).state);
                 }
-                Verdict::Refused(refusal) => return Poll::Ready(Ok(refusal.into_response())),
+                Verdict::Refused(response) => return Poll::Ready(Ok(response.map(ResponseBody::document))),
             }
         }
     }

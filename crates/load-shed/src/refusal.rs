@@ -2,14 +2,12 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
-use macadam_core::{Kind, Outcome, Rejection, RequestContext, ResponseBody};
+use macadam_core::{Kind, Outcome, Rejection, RequestContext};
 
 use crate::{policy::Policy, reason::Reason};
 
@@ -49,37 +47,24 @@ impl Tally {
     }
 }
 
-/// A request that was refused, before it is answered.
-pub(crate) struct Refusal<B> {
-    rejection: Rejection,
-    request: Request<B>,
-    policy: Arc<Policy>,
-}
-
-impl<B> Refusal<B> {
-    /// Refuses a request, and counts it.
-    pub(crate) fn new(reason: Reason, request: Request<B>, policy: Arc<Policy>) -> Self {
-        let random = policy.count(reason);
-        let kind = kind_of(reason);
-        let status = match kind {
-            Kind::OverShare => policy.statuses.tenant,
-            _ => policy.statuses.overload,
-        };
-        let mut rejection = Rejection::new(kind).with_status(status).because(reason.as_str());
-        if kind != Kind::Deadline {
-            let (least, most) = policy.retry_after().into_inner();
-            let spread = u64::from(most - least) + 1;
-            rejection = rejection.retry_after_secs(least + (random % spread) as u32);
-        }
-        if let Some(context) = RequestContext::get(&request) {
-            context.settle(Outcome::Shed);
-        }
-        Self { rejection, request, policy }
+/// Refuses a request, and counts it.
+pub(crate) fn refuse<B>(reason: Reason, request: Request<B>, policy: &Policy) -> Response<Bytes> {
+    let random = policy.count(reason);
+    let kind = kind_of(reason);
+    let status = match kind {
+        Kind::OverShare => policy.statuses.tenant,
+        _ => policy.statuses.overload,
+    };
+    let mut rejection = Rejection::new(kind).with_status(status).because(reason.as_str());
+    if kind != Kind::Deadline {
+        let (least, most) = policy.retry_after().into_inner();
+        let spread = u64::from(most - least) + 1;
+        rejection = rejection.retry_after_secs(least + (random % spread) as u32);
     }
-
-    pub(crate) fn into_response<R>(self) -> Response<ResponseBody<R>> {
-        self.rejection.answer(self.request, self.policy.renderer.as_deref())
+    if let Some(context) = RequestContext::get(&request) {
+        context.settle(Outcome::Shed);
     }
+    rejection.answer(request, policy.renderer.as_deref())
 }
 
 fn kind_of(reason: Reason) -> Kind {

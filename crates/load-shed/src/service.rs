@@ -73,7 +73,7 @@ where
         match admission {
             Admission::Admitted(permit) => ResponseFuture::admitted(&mut self.inner, request, permit),
             Admission::Waiting(_) if self.policy.dooms(RequestContext::get(&request)) => {
-                ResponseFuture::refused(Reason::Deadline, request, Arc::clone(&self.policy))
+                ResponseFuture::refused(Reason::Deadline, request, &self.policy)
             }
             Admission::Waiting(ticket) => {
                 // The instance that is ready goes with the request; its clone has to become ready again.
@@ -81,7 +81,7 @@ where
                 let readied = mem::replace(&mut self.inner, clone);
                 ResponseFuture::waiting(readied, request, ticket, Arc::clone(&self.policy))
             }
-            Admission::Refused(reason) => ResponseFuture::refused(reason, request, Arc::clone(&self.policy)),
+            Admission::Refused(reason) => ResponseFuture::refused(reason, request, &self.policy),
         }
     }
 }

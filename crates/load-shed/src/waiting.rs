@@ -6,7 +6,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::Request;
+use bytes::Bytes;
+use http::{Request, Response};
 use macadam_core::{RequestContext, Stage};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use crate::{
     permit::{Permit, Ticket},
     policy::Policy,
     reason::Reason,
-    refusal::Refusal,
+    refusal::refuse,
 };
 
 pin_project! {
@@ -41,7 +42,7 @@ struct Waiter<S, B> {
 
 pub(crate) enum Verdict<S, B> {
     Admitted { service: S, request: Request<B>, permit: Permit },
-    Refused(Refusal<B>),
+    Refused(Response<Bytes>),
 }
 
 impl<S, B> Waiting<S, B> {
@@ -98,7 +99,7 @@ impl<S, B> Waiter<S, B> {
         let Self { service, request, policy, .. } = self;
         match settled {
             Ok(permit) => Verdict::Admitted { service, request, permit },
-            Err(reason) => Verdict::Refused(Refusal::new(reason, request, policy)),
+            Err(reason) => Verdict::Refused(refuse(reason, request, &policy)),
         }
     }
 }

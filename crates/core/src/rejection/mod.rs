@@ -12,7 +12,7 @@
 //!
 //! A layer may be told to refuse with [another status](Rejection::with_status).
 
-use std::fmt;
+mod kind;
 
 use bytes::Bytes;
 use http::{
@@ -20,91 +20,11 @@ use http::{
     header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
 
+pub use self::kind::Kind;
 use crate::{
     body::ResponseBody,
     context::{Protocol, RequestContext, Wire},
 };
-
-/// Why a request was refused. Title, gRPC status and, unless it is [said otherwise](Rejection::with_status), status follow
-/// from it, here and nowhere else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// No room; the handler did not run.
-    Overloaded,
-    /// No room for more of this tenant, while others have less; the handler did not run.
-    OverShare,
-    /// The deadline passed, or could not be met, before the handler ran.
-    Deadline,
-    /// The deadline passed while the handler ran.
-    DeadlineExceeded,
-    /// The client did not send its request in time.
-    RequestTimeout,
-    /// The request's body is larger than the service reads.
-    ContentTooLarge,
-    /// The handler panicked.
-    Panicked,
-}
-
-impl Kind {
-    /// The stable name, as in the problem's `type`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Overloaded => "overloaded",
-            Self::OverShare => "over-share",
-            Self::Deadline => "deadline",
-            Self::DeadlineExceeded => "deadline-exceeded",
-            Self::RequestTimeout => "request-timeout",
-            Self::ContentTooLarge => "content-too-large",
-            Self::Panicked => "panicked",
-        }
-    }
-
-    /// The status: always a 4xx or 5xx.
-    pub fn status(self) -> StatusCode {
-        match self {
-            Self::Overloaded | Self::Deadline => StatusCode::SERVICE_UNAVAILABLE,
-            Self::OverShare => StatusCode::TOO_MANY_REQUESTS,
-            Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    /// One sentence for a person.
-    pub fn detail(self) -> &'static str {
-        match self {
-            Self::Overloaded => {
-                "The service has no room for this request. It was not processed; try again later."
-            }
-            Self::OverShare => {
-                "Too many requests at a time, while the service is full. It was not processed; try again later."
-            }
-            Self::Deadline => "The deadline could not be met. The request was not processed.",
-            Self::DeadlineExceeded => "The deadline passed while the request was processed.",
-            Self::RequestTimeout => "The request was not received in time.",
-            Self::ContentTooLarge => "The request's body is larger than the service accepts.",
-            Self::Panicked => "The service failed on this request.",
-        }
-    }
-
-    /// The gRPC status code.
-    pub fn grpc_status(self) -> u8 {
-        match self {
-            Self::Overloaded => 14,
-            Self::Deadline | Self::DeadlineExceeded | Self::RequestTimeout => 4,
-            Self::OverShare | Self::ContentTooLarge => 8,
-            Self::Panicked => 13,
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// What a layer answers instead of the service.
 ///
@@ -233,19 +153,23 @@ impl Rejection {
         context: Option<&RequestContext>,
         renderer: Option<&dyn Render>,
     ) -> Response<ResponseBody<B>> {
-        self.written_to(Response::new(Bytes::new()), wire, context, renderer)
+        self.written_to(Response::new(Bytes::new()), wire, context, renderer).map(ResponseBody::document)
     }
 
     /// As [`into_response`](Self::into_response), for a layer that still has the request: its body is dropped, and the
     /// memory of its head becomes the response's, which leaves two allocations of nine. Who refuses by the thousand
     /// should not have to ask for memory each time.
-    pub fn answer<R, B>(
-        self,
-        request: Request<R>,
-        renderer: Option<&dyn Render>,
-    ) -> Response<ResponseBody<B>> {
-        let context = RequestContext::get(&request).cloned();
-        let wire = context.as_ref().map_or_else(|| Wire::of(&request), |context| context.wire().clone());
+    pub fn answer<R>(self, mut request: Request<R>, renderer: Option<&dyn Render>) -> Response<Bytes> {
+        // Taken and not cloned: a reference count is an atomic that is written to.
+        let context = request.extensions_mut().remove::<RequestContext>();
+        let alone;
+        let wire = match &context {
+            Some(context) => context.wire(),
+            None => {
+                alone = Wire::of(&request);
+                &alone
+            }
+        };
         let (mut head, body) = request.into_parts();
         drop(body);
         head.headers.clear();
@@ -253,62 +177,53 @@ impl Rejection {
         let mut response = Response::new(Bytes::new());
         *response.headers_mut() = head.headers;
         *response.extensions_mut() = head.extensions;
-        self.written_to(response, &wire, context.as_ref(), renderer)
+        self.written_to(response, wire, context.as_ref(), renderer)
     }
 
-    /// Writes into `blank`, unless a renderer has made a response of its own.
-    fn written_to<B>(
+    /// Writes into `response`, unless a renderer has made one of its own.
+    fn written_to(
         self,
-        blank: Response<Bytes>,
+        mut response: Response<Bytes>,
         wire: &Wire,
         context: Option<&RequestContext>,
         renderer: Option<&dyn Render>,
-    ) -> Response<ResponseBody<B>> {
+    ) -> Response<Bytes> {
+        let is_grpc = wire.protocol() == Protocol::Grpc;
         let renderer = renderer.or_else(|| context?.renderer());
         let rendered = renderer.map(|renderer| renderer.render(&self, wire, context));
-        let mut response = match wire.protocol() {
-            Protocol::Plain => self.plain(rendered, blank, context),
-            Protocol::Grpc => self.grpc(rendered, blank),
-        };
+        match rendered.filter(|rendered| !is_grpc || rendered.headers().contains_key(GRPC_STATUS)) {
+            Some(rendered) => response = rendered,
+            None if is_grpc => self.write_grpc(&mut response),
+            None => self.write_problem(&mut response, context),
+        }
+        if !is_grpc {
+            if response.status() == StatusCode::OK {
+                *response.status_mut() = self.status();
+            }
+            if let Some(seconds) = self.retry_after_secs {
+                response.headers_mut().entry(RETRY_AFTER).or_insert_with(|| whole_seconds(seconds));
+            }
+        }
         if self.close && wire.is_http1() {
             response.headers_mut().entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
         }
         response.extensions_mut().insert(self);
-        response.map(ResponseBody::document)
-    }
-
-    fn plain(
-        self,
-        rendered: Option<Response<Bytes>>,
-        blank: Response<Bytes>,
-        context: Option<&RequestContext>,
-    ) -> Response<Bytes> {
-        let mut response = rendered.unwrap_or_else(|| self.problem(blank, context));
-        if response.status() == StatusCode::OK {
-            *response.status_mut() = self.status();
-        }
-        if let Some(seconds) = self.retry_after_secs {
-            response.headers_mut().entry(RETRY_AFTER).or_insert_with(|| whole_seconds(seconds));
-        }
         response
     }
 
-    fn problem(self, mut response: Response<Bytes>, context: Option<&RequestContext>) -> Response<Bytes> {
+    fn write_problem(&self, response: &mut Response<Bytes>, context: Option<&RequestContext>) {
+        let [head, detail] = self.kind.document();
         let status = self.status();
         let reason = self.reason.map_or(["", "", ""], |reason| [r#","reason":""#, reason, r#"""#]);
         let id = context.and_then(RequestContext::request_id);
         let id = id.as_ref().map_or(["", "", ""], |id| [r#","request_id":""#, id.as_str(), r#"""#]);
         // Nothing here needs escaping, the id neither. One allocation, of the right size.
         let document = [
-            r#"{"type":"urn:problem-type:macadam:"#,
-            self.kind.as_str(),
-            r#"","title":""#,
+            head,
             status.canonical_reason().unwrap_or_default(),
             r#"","status":"#,
             status.as_str(),
-            r#","detail":""#,
-            self.kind.detail(),
-            r#"""#,
+            detail,
             reason[0],
             reason[1],
             reason[2],
@@ -319,19 +234,14 @@ impl Rejection {
         ];
         *response.body_mut() = Bytes::from(document.concat());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        response
     }
 
     /// A trailers-only answer: the head of an empty response carries what would be the trailers.
-    fn grpc(self, rendered: Option<Response<Bytes>>, mut response: Response<Bytes>) -> Response<Bytes> {
-        if let Some(response) = rendered.filter(|response| response.headers().contains_key(GRPC_STATUS)) {
-            return response;
-        }
+    fn write_grpc(&self, response: &mut Response<Bytes>) {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(GRPC_STATUS, u16::from(self.kind.grpc_status()).into());
         headers.insert("grpc-message", HeaderValue::from_static(self.kind.detail()));
-        response
     }
 }
 
