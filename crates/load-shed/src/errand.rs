@@ -41,6 +41,10 @@ impl State {
 }
 
 /// Sees to it that the errand is run, if there is a runtime: one look at a byte that hardly ever changes.
+///
+/// To be called *after* there is something to do: whoever ends it looks once more whether it is needed, after it said that
+/// nobody is at it. So one of the two sees the other, if [`is_needed`](Errand::is_needed) looks by a lock or by a
+/// read-modify-write of what was written; a mere load may be of before.
 pub(crate) fn see_to<E: Errand>(errand: &Arc<E>) {
     if errand.state().is_idle() {
         start(errand);
@@ -50,26 +54,36 @@ pub(crate) fn see_to<E: Errand>(errand: &Arc<E>) {
 #[cold]
 fn start<E: Errand>(errand: &Arc<E>) {
     let Ok(runtime) = Handle::try_current() else { return };
-    if errand.state().begins() {
-        // Made here, and not in the task: a runtime that is shut down drops it unpolled.
-        let mut running = Running(Arc::clone(errand));
+    // Made here, and not in the task: a runtime that is shut down drops it unpolled.
+    if let Some(mut running) = Running::begin(errand) {
         runtime.spawn(async move {
             loop {
                 running.0.run().await;
-                let errand = Arc::clone(&running.0);
-                drop(running);
-                // Whoever had something to do a moment ago found it being run. It was not idle then; now it is.
-                if !errand.is_needed() || !errand.state().begins() {
-                    return;
+                match running.end() {
+                    Some(again) => running = again,
+                    None => return,
                 }
-                running = Running(errand);
             }
         });
     }
 }
 
 /// Somebody is at it; ends with the task, or with its runtime.
-struct Running<E: Errand>(Arc<E>);
+pub(crate) struct Running<E: Errand>(Arc<E>);
+
+impl<E: Errand> Running<E> {
+    /// Begins, unless somebody else is at it.
+    pub(crate) fn begin(errand: &Arc<E>) -> Option<Self> {
+        errand.state().begins().then(|| Self(Arc::clone(errand)))
+    }
+
+    /// Ends, unless it is needed after all.
+    pub(crate) fn end(self) -> Option<Self> {
+        let errand = Arc::clone(&self.0);
+        drop(self);
+        if errand.is_needed() { Self::begin(&errand) } else { None }
+    }
+}
 
 impl<E: Errand> Drop for Running<E> {
     fn drop(&mut self) {

@@ -224,6 +224,13 @@ impl Gate {
         Word(self.word.load(Acquire))
     }
 
+    /// Whether anybody runs or waits. It writes, what it has read, so that whoever enters after it sees all that was
+    /// done before it.
+    pub(crate) fn is_busy(&self) -> bool {
+        let word = Word(self.word.fetch_add(0, AcqRel));
+        word.in_flight() + u32::from(word.waiting()) > 0
+    }
+
     /// How many requests have ended so, since the gate was made.
     pub(crate) fn ended(&self, use_: Use) -> u64 {
         self.ends.get(use_ as usize).map_or(0, |ends| ends.load(Relaxed))

@@ -48,13 +48,17 @@ impl Policy {
     // The service is generic, and so compiled in somebody else's crate, into which nothing is inlined unasked.
     #[inline]
     pub(crate) fn ask(&self, claim: Claim) -> Admission {
-        if let Some(pulse) = &self.pulse {
-            errand::see_to(pulse);
-            if let Err(reason) = pulse.lets_in(claim) {
-                return Admission::Refused(reason);
-            }
-        }
-        Admission::ask(&self.gate, claim, self.queue)
+        let admission = match self.lets_in(claim) {
+            Ok(()) => Admission::ask(&self.gate, claim, self.queue),
+            Err(reason) => Admission::Refused(reason),
+        };
+        self.pulse.as_ref().map(errand::see_to);
+        admission
+    }
+
+    #[inline]
+    fn lets_in(&self, claim: Claim) -> Result<(), Reason> {
+        self.pulse.as_ref().map_or(Ok(()), |pulse| pulse.lets_in(claim))
     }
 
     /// Whether a request that waits would be answered after its deadline, at the best.
@@ -90,11 +94,9 @@ impl Policy {
     }
 
     fn rehearsed(&self, claim: Claim) -> Result<Rehearsal, Reason> {
-        if let Some(pulse) = &self.pulse {
-            errand::see_to(pulse);
-            pulse.lets_in(claim)?;
-        }
-        Ok(self.gate.rehearse(claim, self.queue))
+        let rehearsed = self.lets_in(claim).map(|()| self.gate.rehearse(claim, self.queue));
+        self.pulse.as_ref().map(errand::see_to);
+        rehearsed
     }
 
     /// When a wait that begins now is over; `None` where that is beyond what an instant can say.

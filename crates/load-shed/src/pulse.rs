@@ -182,8 +182,7 @@ impl Errand for Pulse {
     }
 
     fn is_needed(&self) -> bool {
-        let word = self.gate.look();
-        word.in_flight() + u32::from(word.waiting()) > 0
+        self.gate.is_busy()
     }
 }
 

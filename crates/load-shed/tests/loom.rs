@@ -42,6 +42,7 @@ use loom::{
 use macadam_core::Guard;
 
 use crate::{
+    errand::{Errand, Running, State},
     gate::Gate,
     permit::{Admission, Permit, Ticket},
     queue::Claim,
@@ -230,6 +231,50 @@ fn a_queue_is_full_only_while_no_slot_is_free() {
         drop(granted(waiter));
         assert!(is_empty(&gate));
     });
+}
+
+/// A task that is there while the gate is busy, like the one that looks at it.
+struct Beat {
+    gate: Arc<Gate>,
+    is_busy: fn(&Gate) -> bool,
+    state: State,
+}
+
+impl Errand for Beat {
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    async fn run(&self) {}
+
+    fn is_needed(&self) -> bool {
+        (self.is_busy)(&self.gate)
+    }
+}
+
+/// Somebody enters while the task ends.
+fn an_end(is_busy: fn(&Gate) -> bool) {
+    loom::model(move || {
+        let gate = Arc::new(Gate::new(1));
+        let beat = Arc::new(Beat { gate: Arc::clone(&gate), is_busy, state: State::default() });
+        let running = Running::begin(&beat).unwrap();
+        let ending = thread::spawn(move || running.end());
+        let _held = admitted(ask(&gate, 0));
+        let begun = if beat.state.is_idle() { Running::begin(&beat) } else { None };
+        let gone_on = ending.join().unwrap();
+        assert!(begun.is_some() != gone_on.is_some(), "one task, not none and not two");
+    });
+}
+
+#[test]
+fn whoever_enters_as_the_beat_ends_is_seen_by_it_or_begins_another() {
+    an_end(Gate::is_busy);
+}
+
+#[test]
+#[should_panic(expected = "one task")]
+fn a_beat_that_ends_by_a_mere_look_leaves_somebody_alone() {
+    an_end(|gate| gate.look().in_flight() > 0);
 }
 
 /// A stream that found no room among the streams when it began, and keeps its slot until it is looked at.
