@@ -156,7 +156,7 @@ impl RoadBuilder {
             Arc::new(request_id_handle),
             Arc::new(telemetry_handle),
             Arc::new(timeouts_handle),
-            Arc::new(load_shed_handle),
+            Arc::new(load_shed_handle.clone()),
         ];
         Ok(Road {
             settings,
@@ -165,6 +165,7 @@ impl RoadBuilder {
             renderer,
             health,
             gauges,
+            load_shed: load_shed_handle,
             handle,
             shutdown: Mutex::new(Some(shutdown)),
         })

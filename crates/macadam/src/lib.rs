@@ -86,6 +86,7 @@ mod stack;
 pub use macadam_core::{Kind, Outcome, Rejection, Render, RequestContext};
 pub use macadam_graceful_shutdown::{Draining, Report, ShutdownHandle};
 pub use macadam_health::Check;
+pub use macadam_load_shed::{LoadShedHandle, Mode};
 pub use macadam_request_id::RequestId;
 pub use macadam_timeouts::{Deadline, RouteTimeoutLayer};
 

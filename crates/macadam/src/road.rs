@@ -12,6 +12,7 @@ use macadam_admin::{Admin, AdminHandle};
 use macadam_core::{Gauges, Render};
 use macadam_graceful_shutdown::{Draining, Report, Shutdown, ShutdownHandle};
 use macadam_health::Health;
+use macadam_load_shed::LoadShedHandle;
 use macadam_serve::{Listen, Server};
 
 use crate::{
@@ -31,6 +32,7 @@ pub struct Road {
     pub(crate) renderer: Option<Arc<dyn Render>>,
     pub(crate) health: Health,
     pub(crate) gauges: Vec<Arc<dyn Gauges>>,
+    pub(crate) load_shed: LoadShedHandle,
     pub(crate) handle: ShutdownHandle,
     pub(crate) shutdown: Mutex<Option<Shutdown>>,
 }
@@ -50,6 +52,12 @@ impl Road {
     /// [drains](ShutdownHandle::draining).
     pub fn shutdown(&self) -> ShutdownHandle {
         self.handle.clone()
+    }
+
+    /// Reads what load shedding sees and does, and switches its mode while the service runs. Give it to handlers that
+    /// upgrade connections, which have to [take a place](LoadShedHandle::open_stream) among the streams.
+    pub fn load_shed(&self) -> LoadShedHandle {
+        self.load_shed.clone()
     }
 
     /// The app inside the road, as a Tower service over any request body.

@@ -28,7 +28,7 @@ use axum::{
     extract::FromRef,
     routing::{get, post},
 };
-use macadam::{Road, Settings, ShutdownHandle};
+use macadam::{LoadShedHandle, Road, Settings, ShutdownHandle};
 use tokio::sync::Semaphore;
 
 /// What the handlers share.
@@ -36,13 +36,15 @@ use tokio::sync::Semaphore;
 struct Shared {
     pool: Arc<Semaphore>,
     shutdown: ShutdownHandle,
+    load_shed: LoadShedHandle,
 }
 
 #[tokio::main]
 async fn main() -> Result<macadam::Report, macadam::Error> {
     let road = Road::builder("torture").settings(Settings::load()?).build()?;
     let slots = std::env::var("TORTURE_POOL").ok().and_then(|slots| slots.parse().ok()).unwrap_or(16);
-    let shared = Shared { pool: Arc::new(Semaphore::new(slots)), shutdown: road.shutdown() };
+    let pool = Arc::new(Semaphore::new(slots));
+    let shared = Shared { pool, shutdown: road.shutdown(), load_shed: road.load_shed() };
 
     let app = Router::new()
         .route("/io", get(work::io))

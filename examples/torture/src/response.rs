@@ -8,6 +8,7 @@ use axum::{
         Query, State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code},
     },
+    http::StatusCode,
     response::{
         IntoResponse, Response,
         sse::{Event, Sse},
@@ -15,7 +16,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use macadam::ShutdownHandle;
+use macadam::{LoadShedHandle, ShutdownHandle};
 use serde::Deserialize;
 use tokio::time::sleep;
 
@@ -51,9 +52,18 @@ pub(crate) async fn sse(
     Sse::new(events.take_until(shutdown.draining()))
 }
 
-/// Sends back what it receives, until the service drains.
-pub(crate) async fn ws(State(shutdown): State<ShutdownHandle>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(move |socket| echo(socket, shutdown)).into_response()
+/// Sends back what it receives, until the service drains. Counted among the streams, which no layer can do for it.
+pub(crate) async fn ws(
+    State(shutdown): State<ShutdownHandle>,
+    State(load_shed): State<LoadShedHandle>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let Some(place) = load_shed.open_stream() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let serve = async move |socket| {
+        echo(socket, shutdown).await;
+        drop(place);
+    };
+    upgrade.on_upgrade(serve).into_response()
 }
 
 async fn echo(mut socket: WebSocket, shutdown: ShutdownHandle) {

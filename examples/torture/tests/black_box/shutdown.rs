@@ -129,6 +129,11 @@ async fn an_event_stream_and_a_websocket_end_cleanly_on_drain() {
         )
         .await;
     assert_eq!(socket.response().await.status, 101);
+    let status = Client::connect(torture.admin).await.get("/status").await;
+    let status: serde_json::Value = serde_json::from_slice(&status.body).unwrap();
+    let is_of_streams = |gauge: &&serde_json::Value| gauge["labels"]["phase"] == "stream";
+    let streams = status["gauges"].as_array().unwrap().iter().find(is_of_streams).unwrap();
+    assert_eq!(streams["value"], 2.0, "each holds a place among the streams");
     sleep(Duration::from_millis(1_200)).await;
     torture.signal(Signal::TERM);
     // The reply is whole: its last chunk has come.
