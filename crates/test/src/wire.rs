@@ -5,14 +5,14 @@ use std::{io, net::SocketAddr};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, ToSocketAddrs},
 };
 
-/// The client's end of a connection.
+/// The client's end of a connection: of a socket, or of what is spoken on one.
 #[derive(Debug)]
-pub struct Client {
-    stream: TcpStream,
+pub struct Client<S = TcpStream> {
+    stream: S,
     /// What was read and belongs to no reply yet.
     unread: Vec<u8>,
 }
@@ -37,12 +37,19 @@ impl Client {
     pub async fn connect(to: impl ToSocketAddrs) -> Self {
         let stream = TcpStream::connect(to).await.expect("the server accepts");
         stream.set_nodelay(true).expect("a fresh socket takes options");
-        Self { stream, unread: Vec::new() }
+        Self::over(stream)
     }
 
     /// The address of this end, which is the server's peer.
     pub fn local_addr(&self) -> SocketAddr {
         self.stream.local_addr().expect("a connected socket has an address")
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// Speaks HTTP/1.1 on this.
+    pub fn over(stream: S) -> Self {
+        Self { stream, unread: Vec::new() }
     }
 
     /// Sends these bytes, and nothing else.
@@ -56,7 +63,8 @@ impl Client {
     ///
     /// As the socket says.
     pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stream.write_all(bytes.as_ref()).await
+        self.stream.write_all(bytes.as_ref()).await?;
+        self.stream.flush().await
     }
 
     /// Sends a `GET` for `path` and reads its response.
@@ -108,7 +116,7 @@ impl Client {
     }
 
     /// The socket itself. What has been read ahead is lost.
-    pub fn into_stream(self) -> TcpStream {
+    pub fn into_stream(self) -> S {
         self.stream
     }
 
