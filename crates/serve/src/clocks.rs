@@ -25,9 +25,9 @@ impl Default for Clocks {
 }
 
 impl Clocks {
-    /// When the first byte of a connection accepted at `accepted` is due.
-    pub(crate) fn first_byte_due(&self, house: &House, accepted: Instant) -> Instant {
-        sooner_in_a_drain(house, accepted, self.first_byte, DRAIN_FIRST_BYTE)
+    /// When the first byte of a connection is due on which the client may speak since `since`.
+    pub(crate) fn first_byte_due(&self, house: &House, since: Instant) -> Instant {
+        sooner_in_a_drain(house, since, self.first_byte, DRAIN_FIRST_BYTE)
     }
 
     /// When a head is due whose first byte came at `begun`.
@@ -36,7 +36,13 @@ impl Clocks {
     }
 }
 
-fn sooner_in_a_drain(house: &House, since: Instant, usual: Duration, in_drain: Duration) -> Instant {
+/// When something is due that began at `since` and may take `usual`, or `in_drain` once the server drains.
+pub(crate) fn sooner_in_a_drain(
+    house: &House,
+    since: Instant,
+    usual: Duration,
+    in_drain: Duration,
+) -> Instant {
     let due = since + usual;
     if house.order() < Order::Drain {
         return due;
@@ -70,8 +76,15 @@ impl Waiting {
         }
     }
 
-    /// The connection waits; returns since when. One clock read an exchange.
+    /// The connection waits, and no head is under way; returns since when.
     pub(crate) fn idle(&mut self, conn: &Conn) -> Instant {
+        // What looked like the beginning of one may have been TLS' own business.
+        self.head_begun = None;
+        self.waits(conn)
+    }
+
+    /// One clock read an exchange.
+    fn waits(&mut self, conn: &Conn) -> Instant {
         let requests = conn.requests();
         if requests != self.requests {
             self.since = None;
@@ -87,7 +100,7 @@ impl Waiting {
 
     /// The connection waits for the rest of a head; returns when that began.
     pub(crate) fn head(&mut self, conn: &Conn) -> Instant {
-        self.idle(conn);
+        self.waits(conn);
         *self.head_begun.get_or_insert_with(Instant::now)
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Conn {
     answered: AtomicBool,
     /// The bytes no longer are HTTP: 101, or CONNECT.
     tunnel: AtomicBool,
+    /// Part of a TLS record has come, which may be a head.
+    in_record: AtomicBool,
     http10: AtomicBool,
     /// HTTP/2: the peer has acknowledged our ping, and so the end of the connection.
     ponged: AtomicBool,
@@ -103,6 +105,7 @@ impl Conn {
             dirty: AtomicBool::new(false),
             answered: AtomicBool::new(false),
             tunnel: AtomicBool::new(false),
+            in_record: AtomicBool::new(false),
             http10: AtomicBool::new(false),
             ponged: AtomicBool::new(false),
             reason: AtomicU8::new(CloseReason::Ended as u8),
@@ -124,6 +127,10 @@ impl Conn {
         // The tail first: who sees the new count sees the tail that belongs to it.
         self.tail.store(tail_after(self.tail.load(Relaxed), bytes), Release);
         self.read.fetch_add(bytes.len() as u64, Release);
+    }
+
+    pub(crate) fn set_in_record(&self, is: bool) {
+        self.in_record.store(is, Release);
     }
 
     pub(crate) fn count_written(&self, bytes: usize) {
@@ -190,7 +197,7 @@ impl Conn {
     pub(crate) fn place(&self) -> Place {
         if self.is_busy() || self.dirty.load(Acquire) {
             Place::Exchange
-        } else if self.nothing_behind() {
+        } else if self.nothing_behind() && !self.in_record.load(Acquire) {
             Place::Idle
         } else {
             Place::Head

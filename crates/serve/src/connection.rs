@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tokio::{net::TcpStream, time::Instant};
 
 use crate::{
-    alarm::Alarm,
     clocks::Waiting,
     conn::Conn,
     http1, http2,
@@ -13,19 +12,26 @@ use crate::{
     rooms::Room,
     service::App,
     sniff::{Opening, sniff},
+    transport::{Door, Opened},
 };
 
-pub(crate) async fn run<S: App>(tcp: TcpStream, conn: Arc<Conn>, room: Room, service: S) {
+pub(crate) async fn run<S: App>(tcp: TcpStream, door: Door, conn: Arc<Conn>, room: Room, service: S) {
     let accepted = Instant::now();
-    let mut alarm = Alarm::at(accepted + conn.clocks.first_byte);
-    let mut io = Io::new(tcp, conn, room);
-    match sniff(&mut io, &mut alarm, accepted).await {
+    let Opened { transport, since, mut alarm } = match door.open(tcp, &conn, accepted).await {
+        Ok(opened) => opened,
+        Err(reason) => return conn.close_for(reason),
+    };
+    let mut io = Io::new(transport, conn, room);
+    match sniff(&mut io, &mut alarm, since).await {
         Opening::Http1(begun) => http1::run(io, service, alarm, Waiting::since(accepted, begun)).await,
         Opening::Http2 => {
             io.speaks_http2();
             http2::run(io, service, alarm, Waiting::since(accepted, accepted)).await;
         }
         Opening::Undecided(reason) => http1::expire(io, reason, true).await,
-        Opening::Silent(reason) => io.conn().close_for(reason),
+        Opening::Silent(reason) => {
+            io.conn().close_for(reason);
+            io.close_with(&[]);
+        }
     }
 }

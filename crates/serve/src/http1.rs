@@ -90,8 +90,7 @@ pub(crate) async fn expire(io: Io, reason: CloseReason, begun: bool) {
     let answer = if begun { request_timeout() } else { Vec::new() };
     if reason == CloseReason::MadeRoom {
         // Somebody waits for the room, so it does not linger.
-        io.try_write(&answer);
-        return;
+        return io.close_with(&answer);
     }
     close(io, &answer).await;
 }

@@ -1,4 +1,4 @@
-//! The socket, as hyper sees it.
+//! The transport, as hyper sees it.
 //!
 //! It counts what passes, replays what the sniff has read, tells hyper of an end of file when an idle HTTP/1
 //! connection is to be retired, and lingers when it closes.
@@ -10,10 +10,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
     conn::{Conn, Place},
@@ -21,11 +18,12 @@ use crate::{
     order::Order,
     pong::{Frames, PREFACE},
     rooms::Room,
+    transport::{Protocol, Transport},
 };
 
-/// A connection's socket. It keeps the connection counted, also after an upgrade, until it is dropped.
+/// A connection's transport. It keeps the connection counted, also after an upgrade, until it is dropped.
 pub(crate) struct Io {
-    tcp: TcpStream,
+    transport: Transport,
     conn: Arc<Conn>,
     sniffed: Sniffed,
     /// HTTP/2 alone.
@@ -52,9 +50,9 @@ enum Closing {
 }
 
 impl Io {
-    pub(crate) fn new(tcp: TcpStream, conn: Arc<Conn>, room: Room) -> Self {
+    pub(crate) fn new(transport: Transport, conn: Arc<Conn>, room: Room) -> Self {
         Self {
-            tcp,
+            transport,
             conn,
             sniffed: Sniffed::default(),
             frames: None,
@@ -72,23 +70,28 @@ impl Io {
     pub(crate) fn poll_sniff(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<&[u8]>>> {
         let sniffed = &mut self.sniffed;
         let mut buf = ReadBuf::new(&mut sniffed.bytes[sniffed.read..]);
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut buf))?;
+        ready!(Pin::new(&mut self.transport).poll_read(cx, &mut buf))?;
         let read = buf.filled().len();
         self.ended = read == 0;
         sniffed.read += read;
         Poll::Ready(Ok((read > 0).then_some(&sniffed.bytes[..sniffed.read])))
     }
 
+    /// What was agreed on before the first byte, if anything was.
+    pub(crate) fn agreed(&self) -> Option<Protocol> {
+        self.transport.agreed()
+    }
+
     pub(crate) fn speaks_http2(&mut self) {
         self.frames = Some(Frames::new());
     }
 
-    /// Writes what the socket's buffer takes at once.
-    pub(crate) fn try_write(&self, bytes: &[u8]) {
-        let _ = self.tcp.try_write(bytes);
+    /// Writes what the socket's buffer takes at once, and closes.
+    pub(crate) fn close_with(mut self, bytes: &[u8]) {
+        self.transport.close_with(bytes);
     }
 
-    /// Whether an HTTP/1 connection may end here and now without anybody missing it.
+    /// Whether an HTTP/1 connection that has nothing to read may end here and now without anybody missing it.
     fn retires(&self) -> bool {
         let conn = &self.conn;
         conn.order() >= Order::Drain
@@ -96,7 +99,7 @@ impl Io {
             && conn.place() == Place::Idle
             && !conn.is_tunnel()
             // On the descriptor: tokio's readiness is a memory, and may not know yet of what has arrived.
-            && rustix::io::ioctl_fionread(&self.tcp).is_ok_and(|unread| unread == 0)
+            && rustix::io::ioctl_fionread(self.transport.tcp()).is_ok_and(|unread| unread == 0)
     }
 
     /// An upgraded connection is driven by somebody else's task, which is told of the end in this way alone.
@@ -116,20 +119,20 @@ impl AsyncRead for Io {
         let this = self.get_mut();
         this.cut(cx)?;
         let before = buf.filled().len();
-        if this.sniffed.is_empty() {
-            if this.retires() {
-                this.conn.close_for(crate::CloseReason::Retired);
-                return Poll::Ready(Ok(()));
-            }
-        } else {
-            this.sniffed.give(buf);
-        }
+        this.sniffed.give(buf);
         let replayed = buf.filled().len() > before;
         if buf.remaining() > 0 {
-            match Pin::new(&mut this.tcp).poll_read(cx, buf) {
+            match Pin::new(&mut this.transport).poll_read(cx, buf) {
                 // What was replayed is news enough.
                 Poll::Pending | Poll::Ready(Err(_)) if replayed => {}
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    this.conn.set_in_record(this.transport.is_in_record());
+                    if this.retires() {
+                        this.conn.close_for(crate::CloseReason::Retired);
+                        return Poll::Ready(Ok(()));
+                    }
+                    return Poll::Pending;
+                }
                 Poll::Ready(read) => {
                     read?;
                     this.ended = buf.filled().len() == before;
@@ -149,7 +152,7 @@ impl AsyncWrite for Io {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.cut(cx)?;
-        let written = ready!(Pin::new(&mut this.tcp).poll_write(cx, buf))?;
+        let written = ready!(Pin::new(&mut this.transport).poll_write(cx, buf))?;
         this.conn.count_written(written);
         Poll::Ready(Ok(written))
     }
@@ -161,23 +164,24 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.cut(cx)?;
-        let written = ready!(Pin::new(&mut this.tcp).poll_write_vectored(cx, bufs))?;
+        let written = ready!(Pin::new(&mut this.transport).poll_write_vectored(cx, bufs))?;
         this.conn.count_written(written);
         Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.transport.is_write_vectored()
     }
 
-    /// hyper calls it when its own buffer is empty.
+    /// hyper calls it when its own buffer is empty. An exchange ends when the transport's is, too.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        ready!(Pin::new(&mut this.transport).poll_flush(cx))?;
         if this.frames.is_none() && this.conn.flushed() && this.conn.order() >= Order::Drain {
             // hyper would not read again of itself, and so not see that it may retire now.
             cx.waker().wake_by_ref();
         }
-        Pin::new(&mut this.tcp).poll_flush(cx)
+        Poll::Ready(Ok(()))
     }
 
     /// Says that no more will come, then reads and discards: a close with bytes unread is a reset, and a reset takes
@@ -186,15 +190,15 @@ impl AsyncWrite for Io {
         let this = self.get_mut();
         if this.conn.is_tunnel() {
             // The two directions are closed apart: whoever holds it may still want to read.
-            return Pin::new(&mut this.tcp).poll_shutdown(cx);
+            return Pin::new(&mut this.transport).poll_shutdown(cx);
         }
         if let Closing::Open = this.closing {
-            let shut = ready!(Pin::new(&mut this.tcp).poll_shutdown(cx));
+            let shut = ready!(Pin::new(&mut this.transport).poll_shutdown(cx));
             this.closing =
                 if shut.is_err() || this.ended { Closing::Closed } else { Closing::Lingering(Linger::new()) };
         }
         if let Closing::Lingering(linger) = &mut this.closing {
-            let discarded = ready!(linger.poll(cx, &mut this.tcp));
+            let discarded = ready!(linger.poll(cx, &mut this.transport));
             this.closing = Closing::Closed;
             if discarded > 0 {
                 this.conn.house.figures.discarded(discarded, this.conn.reason());
@@ -207,16 +211,12 @@ impl AsyncWrite for Io {
 impl Drop for Io {
     fn drop(&mut self) {
         if self.conn.would_look_whole() {
-            let _ = self.tcp.set_zero_linger();
+            let _ = self.transport.tcp().set_zero_linger();
         }
     }
 }
 
 impl Sniffed {
-    fn is_empty(&self) -> bool {
-        self.given == self.read
-    }
-
     fn give(&mut self, buf: &mut ReadBuf<'_>) {
         let bytes = &self.bytes[self.given..self.read];
         let fitting = bytes.len().min(buf.remaining());

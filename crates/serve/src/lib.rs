@@ -1,11 +1,11 @@
-//! An accept loop for HTTP/1.1 and h2c with clocks, limits and a drain that does not cut.
+//! An accept loop for HTTP/1.1 and HTTP/2, with TLS or without, with clocks, limits and a drain that does not cut.
 //!
 //! [`Server`] accepts on a TCP listener and serves any tower service of `Request<Body>` on hyper's connections. It
 //! stands where `axum::serve` does, and adds what a server needs on a network with slow clients, silent clients and
 //! deploys: a clock on each of a connection's waits, a cap that makes room for newcomers, and a shutdown after which no
 //! request that reached the process is missing an answer.
 //!
-//! It does not speak TLS or HTTP/3, reads no PROXY protocol, listens on no Unix socket, handles no signal and
+//! It does not speak HTTP/3, reads no PROXY protocol, listens on no Unix socket, handles no signal and
 //! bounds no handler: what moves the phase and what times a request are layers and crates of their own.
 //!
 //! ```
@@ -56,7 +56,8 @@
 //!
 //! | clock | from | to | default | then |
 //! |---|---|---|---|---|
-//! | [`first_byte`](Server::first_byte) | the connection's acceptance | its first byte | 10 s; 1 s in a drain | it is closed |
+//! | `Tls::handshake`, with the feature `tls` | the connection's acceptance | the end of its TLS handshake | 10 s; 2 s in a drain | it is closed |
+//! | [`first_byte`](Server::first_byte) | the connection's acceptance, or the end of its TLS handshake | its first byte | 10 s; 1 s in a drain | it is closed |
 //! | [`header`](Server::header) | a head's first byte | its last | 20 s; 5 s in a drain | 408, and it is closed |
 //! | [`keep_alive_idle`](Server::keep_alive_idle) | the last byte of an answer is with the kernel | the first of the next head | 75 s | it is closed |
 //! | [`request_body_idle`](Server::request_body_idle) | the handler waits for a frame of the body | the frame | 30 s | the body fails, see below |
@@ -100,6 +101,32 @@
 //!
 //! An upgraded connection is waited for like any other, and its reads and writes fail once the server is closing.
 //!
+//! # TLS
+//!
+//! The feature `tls` adds `Server::tls`: TLS 1.3 and 1.2 by rustls, with a certificate from PEM files. ALPN decides between
+//! HTTP/2 and HTTP/1.1, and the first bytes where the client named neither. A handshake runs in its connection's task,
+//! under a clock of its own, and makes room at the cap like any connection without a request. Who speaks plain HTTP to
+//! it gets an alert and is closed.
+//!
+//! ```no_run
+//! # #[cfg(feature = "tls")]
+//! # async fn example(service: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+//! use macadam_serve::{Server, Tls};
+//!
+//! let (tls, certificate) = Tls::pem("/etc/tls/tls.crt", "/etc/tls/tls.key")?.pair();
+//! let server = Server::bind("0.0.0.0:8443".parse()?)?.tls(tls);
+//! # server.serve(service).await;
+//! certificate.reload()?; // it is read again once a minute, too
+//! # Ok(()) }
+//! ```
+//!
+//! The files are read again once a minute: to renew a certificate is to replace them. What was open goes on as it
+//! began. Files of no use change nothing but a line in the log and a gauge.
+//!
+//! What holds of a plain connection holds of this one. Part of a record counts as part of a head; closing says
+//! close_notify first, and a cut does not, so that no client takes a cut answer for a whole one. A client need not say it:
+//! each request says how long it is.
+//!
 //! # The cap
 //!
 //! At [`max_connections`](Server::max_connections) the connection that has waited longest without a request makes
@@ -117,7 +144,8 @@
 //!
 //! A request pays the context (two allocations), one clock read when it arrives and one when its connection waits
 //! again. No lock is taken and no line of memory is shared with other connections; no future and no body is boxed. A
-//! service that is ready is called without a clone.
+//! service that is ready is called without a clone. A session of TLS is one allocation more a connection, and a plain
+//! connection is no larger for it.
 //!
 //! # Differences from `axum::serve` and hyper-util
 //!
@@ -152,8 +180,13 @@ mod rooms;
 mod server;
 mod service;
 mod sniff;
+#[cfg(feature = "tls")]
+mod tls;
+mod transport;
 mod unread;
 
+#[cfg(feature = "tls")]
+pub use self::tls::{Tls, TlsError, TlsHandle};
 pub use self::{
     body::Body,
     descriptors::raise_descriptor_limit,

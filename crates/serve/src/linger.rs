@@ -11,11 +11,10 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, ReadBuf},
-    net::TcpStream,
     time::{Duration, Instant},
 };
 
-use crate::alarm::Alarm;
+use crate::{alarm::Alarm, transport::Transport};
 
 /// Reads and discards, after our side has said its last.
 pub(crate) struct Linger {
@@ -33,11 +32,11 @@ impl Linger {
     }
 
     /// Ready when the client has closed too, is silent, or has had its time; with the bytes that it sent in vain.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, tcp: &mut TcpStream) -> Poll<u64> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, transport: &mut Transport) -> Poll<u64> {
         let mut scratch = [const { MaybeUninit::uninit() }; 4096];
         loop {
             let mut buf = ReadBuf::uninit(&mut scratch);
-            let Poll::Ready(read) = Pin::new(&mut *tcp).poll_read(cx, &mut buf) else {
+            let Poll::Ready(read) = Pin::new(&mut *transport).poll_read(cx, &mut buf) else {
                 ready!(self.alarm.poll(cx, self.quiet_at.min(self.until)));
                 return Poll::Ready(self.discarded);
             };

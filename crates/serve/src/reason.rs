@@ -25,6 +25,10 @@ reasons! {
     Failed = "failed",
     /// A panic took it along.
     Panicked = "panicked",
+    /// Its TLS handshake was not complete in time.
+    TlsHandshake = "tls-handshake",
+    /// Its TLS handshake failed: what came was no TLS, or either side refused what the other offered.
+    TlsFailed = "tls-failed",
     /// Its first byte did not come in time.
     FirstByte = "first-byte",
     /// A head did not come whole in time.

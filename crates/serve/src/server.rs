@@ -25,12 +25,14 @@ use crate::{
     listen::Listen,
     order::{Order, Orders},
     service::{App, BoxError},
+    transport::Door,
 };
 
-/// Serves HTTP/1.1 and h2c on a listener.
+/// Serves HTTP/1.1 and HTTP/2 on a listener.
 #[must_use = "nothing is accepted before it serves"]
 pub struct Server {
     listener: TcpListener,
+    door: Door,
     clocks: Clocks,
     max_connections: usize,
     phase: Option<PhaseWatch>,
@@ -52,6 +54,7 @@ impl Server {
     pub fn new(listener: TcpListener) -> Self {
         Self {
             listener,
+            door: Door::Plain,
             clocks: Clocks::default(),
             max_connections: 10_000,
             phase: None,
@@ -77,8 +80,18 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// How long a connection may take from its acceptance to its first byte (10 s; the last second of a connection
-    /// accepted just before a drain). It is then closed without an answer.
+    /// Speaks TLS, and nothing else, on this listener.
+    ///
+    /// HTTP/2 and HTTP/1.1 are offered by ALPN. The certificate is looked at again while the server serves; see
+    /// [`Tls`](crate::Tls).
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::Tls) -> Self {
+        self.door = Door::Tls(Arc::new(tls));
+        self
+    }
+
+    /// How long a connection may take from its acceptance, or the end of its TLS handshake, to its first byte (10 s; the
+    /// last second of a connection accepted just before a drain). It is then closed without an answer.
     pub fn first_byte(mut self, limit: Duration) -> Self {
         self.clocks.first_byte = limit.min(NO_LIMIT);
         self
@@ -157,13 +170,14 @@ impl Server {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let Self { listener, clocks, max_connections, phase, house } = self;
+        let Self { listener, door, clocks, max_connections, phase, house } = self;
+        let _watch = door.watch();
         let orders = Orders { phase };
         let mut order = Order::Serve;
         let cut = CutOnDrop(Arc::clone(&house));
         // It owns the service, so that this future is `Send` where the service is not `Sync`.
         let building = Arc::clone(&house);
-        let start = move |(stream, peer)| start(stream, peer, &building, clocks, &service);
+        let start = move |(stream, peer)| start(stream, peer, &door, &building, clocks, &service);
 
         let mut acceptor = Acceptor::new(listener);
         let mut held = None;
@@ -202,12 +216,19 @@ impl Server {
     }
 }
 
-fn start<S: App>(stream: TcpStream, peer: SocketAddr, house: &Arc<House>, clocks: Clocks, service: &S) {
+fn start<S: App>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    door: &Door,
+    house: &Arc<House>,
+    clocks: Clocks,
+    service: &S,
+) {
     // What is written is whole answers and frames: waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
     let conn = Arc::new(Conn::new(Arc::clone(house), clocks, peer));
     let room = house.enter(Arc::clone(&conn));
-    tokio::spawn(connection::run(stream, conn, room, service.clone()));
+    tokio::spawn(connection::run(stream, door.clone(), conn, room, service.clone()));
 }
 
 impl House {
@@ -238,6 +259,7 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("listener", &self.listener)
+            .field("door", &self.door)
             .field("clocks", &self.clocks)
             .field("max_connections", &self.max_connections)
             .field("phase", &self.phase)
@@ -246,6 +268,6 @@ impl fmt::Debug for Server {
 }
 
 /// A year: more than any clock needs, and less than an instant can hold.
-const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(crate) const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// What is cut gets this long to be dropped.
 const TO_LET_GO: Duration = Duration::from_millis(100);

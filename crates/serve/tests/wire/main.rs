@@ -10,5 +10,7 @@ mod http2;
 mod in_axum;
 mod request_body;
 mod service;
+#[cfg(feature = "tls")]
+mod tls;
 mod town;
 mod upgrade;

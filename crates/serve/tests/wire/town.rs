@@ -113,6 +113,11 @@ async fn answer(app: Arc<App>, request: Request<Body>) -> Result<Response<Full<B
         "/big" => Response::new(Full::from(vec![b'b'; BIG])),
         // More than the 64 KiB that an HTTP/2 stream takes unasked, less than h2 buffers for it.
         "/window" => Response::new(Full::from(vec![b'w'; 100_000])),
+        "/too-large" => {
+            let mut response = text("too large".into());
+            *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+            response
+        }
         // As axum's extractors do.
         "/upload" => match request.into_body().collect().await {
             Ok(body) => text(format!("{} bytes, {}", body.to_bytes().len(), context.stage())),
