@@ -24,6 +24,7 @@ use crate::{
     road::Road,
     settings::{Inbound, Settings, Shedding},
     stack::Layers,
+    tls::Encryption,
 };
 
 type BoxError = Box<dyn StdError + Send + Sync>;
@@ -151,15 +152,18 @@ impl RoadBuilder {
             load_shed,
             body_limit: EnforceBodyLimitLayer::new(settings.body_limit.0),
         };
-        let gauges: Vec<Arc<dyn Gauges>> = vec![
+        let (encryption, certificate) = Encryption::of(&settings.serve)?.pair();
+        let mut gauges: Vec<Arc<dyn Gauges>> = vec![
             Arc::new(handle.clone()),
             Arc::new(request_id_handle),
             Arc::new(telemetry_handle),
             Arc::new(timeouts_handle),
             Arc::new(load_shed_handle.clone()),
         ];
+        gauges.extend(certificate);
         Ok(Road {
             settings,
+            encryption,
             version,
             layers,
             renderer,

@@ -22,6 +22,15 @@ pub enum Error {
     /// The limit of the load-shedding gate.
     #[error("{0}")]
     LoadShed(#[from] macadam_load_shed::ConfigError),
+    /// The certificate of the public listener.
+    #[cfg(feature = "tls")]
+    #[error("{0}")]
+    Tls(#[from] macadam_serve::TlsError),
+    /// The settings name a certificate, and the build has no TLS.
+    #[error(
+        "`serve.tls_certificate` is set, but this build speaks no TLS; add `features = [\"tls\"]` to the dependency on macadam, or leave the setting out"
+    )]
+    NoTls,
     /// The filter of the log.
     #[error(
         "`{source_name}` is {directives:?}, which is no log filter ({message}); expected one such as `info` or `info,hyper=warn`"

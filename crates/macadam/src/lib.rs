@@ -46,6 +46,12 @@
 //! with a route tap inside it. The reasons stand in `docs/ordering.md`; what the words mean in `docs/semantics.md`; every
 //! setting in `docs/defaults.md`.
 //!
+//! # TLS
+//!
+//! With the feature `tls`, `serve.tls_certificate` and `serve.tls_key` name two PEM files, and the public listener speaks TLS
+//! and nothing else: HTTP/2 or HTTP/1.1, as the client prefers. The files are read again once a minute, so a certificate is
+//! renewed by replacing them. A gauge says when it expires, and one whether the files are of use.
+//!
 //! # Refusals
 //!
 //! | condition | status | headers | kind |
@@ -62,7 +68,7 @@
 //!
 //! # Non-features
 //!
-//! The PROXY protocol, HTTP/3, TLS (yet), ids on the 400 and 431 with which hyper answers what is not HTTP, the route of a
+//! The PROXY protocol, HTTP/3, certificates of clients, ids on the 400 and 431 with which hyper answers what is not HTTP, the route of a
 //! nested service that is not a Router, and axum's `ConnectInfo`: the peer is in the [`RequestContext`], which a handler
 //! gets as an `Extension`.
 
@@ -82,6 +88,7 @@ mod route_tap;
 mod service;
 pub mod settings;
 mod stack;
+mod tls;
 
 pub use macadam_core::{Kind, Outcome, Rejection, Render, RequestContext};
 pub use macadam_graceful_shutdown::{Draining, Report, ShutdownHandle};

@@ -17,7 +17,7 @@ use macadam_serve::{Listen, Server};
 
 use crate::{
     builder::RoadBuilder, error::Error, logs, make::MakeRoadService, service::RoadService,
-    settings::Settings, stack::Layers,
+    settings::Settings, stack::Layers, tls::Encryption,
 };
 
 /// The road for one service: its layers, its probes, its shutdown.
@@ -27,6 +27,7 @@ use crate::{
 #[must_use = "a road carries nothing until it is run"]
 pub struct Road {
     pub(crate) settings: Settings,
+    pub(crate) encryption: Encryption,
     pub(crate) version: Option<String>,
     pub(crate) layers: Layers,
     pub(crate) renderer: Option<Arc<dyn Render>>,
@@ -82,7 +83,9 @@ impl Road {
         let settings = &self.settings.serve;
         let listener = self.bind()?;
         let address = listener.local_addr().map_err(Error::Serve)?;
-        let (server, handle) = Server::new(listener)
+        let (server, handle) = self
+            .encryption
+            .on(Server::new(listener))
             .first_byte(settings.first_byte)
             .header(settings.header)
             .keep_alive_idle(settings.keep_alive_idle)
@@ -180,7 +183,9 @@ impl Road {
     fn say_hello(&self, address: Option<SocketAddr>, admin: Option<&AdminHandle>) {
         let settings = &self.settings;
         if let Some(address) = address {
-            tracing::info!("{} serving on http://{address}, try `curl -i http://{address}/`", settings.name);
+            let (curl, scheme) = self.encryption.curl();
+            let name = &settings.name;
+            tracing::info!("{name} serving on {scheme}://{address}, try `{curl} {scheme}://{address}/`");
         }
         if let Some(admin) = admin.map(AdminHandle::local_addr) {
             tracing::info!("admin on http://{admin}, try `curl http://{admin}/readyz?verbose`");

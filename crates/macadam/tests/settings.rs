@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use macadam::Settings;
+use macadam::{Road, Settings};
 
 fn refused(toml: &str) -> String {
     Settings::from_toml(toml).expect_err(toml).to_string()
@@ -92,4 +92,25 @@ fn prod_said_explicitly_refuses_a_debug_build() {
     } else {
         assert_eq!(settings.unwrap().shutdown.lame_duck, Duration::from_secs(5));
     }
+}
+
+#[test]
+fn a_certificate_without_its_key_is_refused_and_so_is_one_that_nobody_can_show() {
+    let built = |toml: &str| {
+        let settings = Settings::from_toml(toml).expect(toml);
+        Road::builder("own").settings(settings).build().expect_err(toml).to_string()
+    };
+    assert_eq!(
+        built("[serve]\ntls_certificate = \"tls.crt\""),
+        "macadam.toml: `serve.tls_certificate` is set and `serve.tls_key` is not; set both, or neither for no TLS"
+    );
+    assert_eq!(
+        built("[serve]\ntls_key = \"tls.key\""),
+        "macadam.toml: `serve.tls_key` is set and `serve.tls_certificate` is not; set both, or neither for no TLS"
+    );
+    // Where there is TLS, there is no such file.
+    let nowhere = built("[serve]\ntls_certificate = \"/no/tls.crt\"\ntls_key = \"/no/tls.key\"");
+    let without = "`serve.tls_certificate` is set, but this build speaks no TLS; add `features = [\"tls\"]` to the \
+                   dependency on macadam, or leave the setting out";
+    assert!(nowhere == without || nowhere.starts_with("cannot read \"/no/tls.crt\""), "{nowhere}");
 }

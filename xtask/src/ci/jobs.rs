@@ -26,6 +26,14 @@ pub(super) const JOBS: &[Job] = &[
         run: |_| Line::new("cargo test --workspace").run(),
     },
     Job {
+        name: "tls",
+        shows: "what is promised of TLS, which a build has only where somebody asks for it",
+        run: |_| {
+            let test = Line::new("cargo test --package macadam --package macadam-serve");
+            test.word("--features").word("macadam/tls,macadam-serve/tls").run()
+        },
+    },
+    Job {
         name: "fmt",
         shows: "the code looks like one person's",
         run: |_| Line::new("cargo fmt --all --check").run(),

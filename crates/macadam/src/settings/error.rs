@@ -56,6 +56,15 @@ pub enum SettingsError {
         /// Where it was written, if a source says so.
         source: Option<Source>,
     },
+    /// One of two that make sense only together.
+    Half {
+        /// The key that is set, as in the file.
+        key: &'static str,
+        /// The one that is not.
+        missing: &'static str,
+        /// Where it was written, if a source says so.
+        source: Option<Source>,
+    },
     /// The public and the admin listener have one address.
     SameAddress {
         /// Which.
@@ -106,6 +115,12 @@ impl fmt::Display for SettingsError {
                     "serve.max_connections" => "choose a number above 0",
                     _ => "choose a time above 0s, as long as `24h` for next to no limit",
                 })
+            }
+            Self::Half { key, missing, source } => {
+                if let Some(source) = source {
+                    write!(f, "{source}: ")?;
+                }
+                write!(f, "`{key}` is set and `{missing}` is not; set both, or neither for no TLS")
             }
             Self::SameAddress { address } => write!(
                 f,

@@ -93,6 +93,12 @@ pub(super) const KEYS: &[Key] = keys! {
         "10,000 connections are some 200 MB at worst; lowered to what the descriptor limit allows.";
     serve.reuse_port: "Whether other processes may listen on the same address (`SO_REUSEPORT`).",
         "Without it a second instance on the address is an error that somebody sees.";
+    serve.tls_certificate: "A PEM file with the service's certificate, then those that issued it, or `off`. It needs the feature `tls`, and `serve.tls_key`.",
+        "Most services stand behind a proxy that speaks TLS for them. The file is read again once a minute: to renew the certificate, replace it.";
+    serve.tls_key: "A PEM file with the private key of that certificate, not encrypted, or `off`.",
+        "Whoever has a key chooses it; none is safe to assume. It is read again with the certificate.";
+    serve.tls_handshake: "From the accept of a connection to the end of its TLS handshake.",
+        "10 s is some thirty round trips of a bad network; a handshake takes two.";
     health.public: "Whether the public listener answers `/livez`, `/readyz` and `/startupz` too, without the reasons of failures.",
         "Load balancers probe the port that they send traffic to.";
     telemetry.logs: "The form of the log: `pretty`, `json` or `off`.",

@@ -7,7 +7,11 @@ mod reference;
 mod source;
 mod value;
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::de::DeserializeOwned;
 
@@ -133,6 +137,12 @@ pub struct Serve {
     pub max_connections: u32,
     /// Whether other processes may listen on the same address.
     pub reuse_port: bool,
+    /// The file with the certificate; `None` for no TLS.
+    pub tls_certificate: Option<PathBuf>,
+    /// The file with its private key.
+    pub tls_key: Option<PathBuf>,
+    /// From the accept to the end of the TLS handshake.
+    pub tls_handshake: Duration,
 }
 
 /// `[health]`: probes.
@@ -194,6 +204,9 @@ impl Settings {
                 keep_alive_idle: Duration::from_secs(75),
                 max_connections: 10_000,
                 reuse_port: false,
+                tls_certificate: None,
+                tls_key: None,
+                tls_handshake: Duration::from_secs(10),
             },
             health: Health { public: true },
             telemetry: Telemetry {
@@ -280,11 +293,17 @@ impl Settings {
             (self.serve.first_byte.is_zero(), "serve.first_byte"),
             (self.serve.header.is_zero(), "serve.header"),
             (self.serve.keep_alive_idle.is_zero(), "serve.keep_alive_idle"),
+            (self.serve.tls_handshake.is_zero(), "serve.tls_handshake"),
             (self.serve.max_connections == 0, "serve.max_connections"),
             (self.load_shed.max_in_flight == 0, "load_shed.max_in_flight"),
         ];
         if let Some((_, key)) = zero.into_iter().find(|(is_zero, _)| *is_zero) {
             return Err(SettingsError::Zero { key, source: self.source_of(key).cloned() });
+        }
+        let halves =
+            [(&self.serve.tls_certificate, "serve.tls_certificate"), (&self.serve.tls_key, "serve.tls_key")];
+        if let [(Some(_), key), (None, missing)] | [(None, missing), (Some(_), key)] = halves {
+            return Err(SettingsError::Half { key, missing, source: self.source_of(key).cloned() });
         }
         // Port 0 is a new one each time it is asked for.
         if self.admin.listen == Some(self.listen) && self.listen.port() != 0 {

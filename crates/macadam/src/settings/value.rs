@@ -1,6 +1,6 @@
 //! What a setting may be, and how it is written.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// A type of setting: how it is read, how it is written, and what to tell somebody who got it wrong.
 pub(super) trait Value: Sized {
@@ -107,6 +107,22 @@ impl Value for Option<SocketAddr> {
 
     fn show(&self) -> String {
         self.map_or_else(|| "off".to_owned(), |address| address.to_string())
+    }
+}
+
+impl Value for Option<PathBuf> {
+    const EXPECTS: &'static str = "the path of a file, or `off`";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "" => None,
+            "off" => Some(None),
+            path => Some(Some(path.into())),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "off".to_owned(), |path| path.display().to_string())
     }
 }
 
