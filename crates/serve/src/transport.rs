@@ -66,9 +66,7 @@ impl Door {
             Self::Tls(tls) => Box::pin(tls.shake_hands(tcp, conn, accepted)).await,
         }
     }
-}
 
-impl Door {
     /// Keeps the certificate fresh until what this returns is dropped.
     pub(crate) fn watch(&self) -> JoinSet<()> {
         match self {

@@ -28,18 +28,35 @@ struct Tally {
     lost: u64,
 }
 
-/// Each client sends one request at some moment around `at`, unless it has seen the end of file by then.
-fn race(
+/// A client's end: a socket, or a session on one.
+trait End: Read + Write + Send + 'static {
+    fn on(socket: TcpStream) -> Self;
+
+    fn socket(&self) -> &TcpStream;
+}
+
+impl End for TcpStream {
+    fn on(socket: TcpStream) -> Self {
+        socket
+    }
+
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+/// Each client sends one request at some moment around `at`, unless it has seen the end by then.
+fn race<E: End>(
     address: SocketAddr,
     ready: &std::sync::mpsc::SyncSender<()>,
     at: &std::sync::mpsc::Receiver<Instant>,
 ) -> Tally {
-    let mut clients: Vec<_> = (0..CLIENTS).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| E::on(TcpStream::connect(address).unwrap())).collect();
     for client in &mut clients {
-        client.set_nodelay(true).unwrap();
+        client.socket().set_nodelay(true).unwrap();
         client.write_all(GET).unwrap();
         assert!(client.read(&mut [0; 512]).unwrap() > 0);
-        client.set_nonblocking(true).unwrap();
+        client.socket().set_nonblocking(true).unwrap();
     }
     ready.send(()).unwrap();
     let at = at.recv().unwrap();
@@ -50,15 +67,16 @@ fn race(
         while Instant::now() < at - AROUND + offset {
             std::hint::spin_loop();
         }
-        let silent = matches!(client.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+        let silent =
+            matches!(client.socket().peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
         if silent && client.write(GET).is_ok_and(|written| written == GET.len()) {
             tally.sent += 1;
             senders.push(client);
         }
     }
     for mut client in senders {
-        client.set_nonblocking(false).unwrap();
-        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        client.socket().set_nonblocking(false).unwrap();
+        client.socket().set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         match client.read(&mut [0; 512]) {
             Ok(1..) => tally.answered += 1,
             _ => tally.lost += 1,
@@ -67,13 +85,13 @@ fn race(
     tally
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hardly_a_request_is_lost_and_each_that_is_is_counted() {
+#[expect(clippy::print_stdout, reason = "the figures are what somebody runs this for")]
+async fn hardly_a_request_is_lost<E: End>(configure: impl Fn(Server) -> Server) {
     let mut sum = Tally::default();
     let mut counted = 0;
     for _ in 0..ROUNDS {
         let phase = PhaseOwner::new();
-        let (server, handle) = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap().pair();
+        let (server, handle) = configure(Server::bind("127.0.0.1:0".parse().unwrap()).unwrap()).pair();
         let address = server.local_addr().unwrap();
         let service =
             service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new("ok".to_owned())));
@@ -81,7 +99,7 @@ async fn hardly_a_request_is_lost_and_each_that_is_is_counted() {
 
         let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
         let (at, told) = std::sync::mpsc::sync_channel(1);
-        let clients = tokio::task::spawn_blocking(move || race(address, &ready, &told));
+        let clients = tokio::task::spawn_blocking(move || race::<E>(address, &ready, &told));
         tokio::task::spawn_blocking(move || is_ready.recv().unwrap()).await.unwrap();
         let moment = Instant::now() + AROUND * 5;
         at.send(moment).unwrap();
@@ -101,4 +119,53 @@ async fn hardly_a_request_is_lost_and_each_that_is_is_counted() {
     // 0.1 % in the measurement that this design rests on; hyper's own shutdown loses every second one.
     assert!(sum.lost * 20 <= sum.sent, "{sum:?}");
     assert_eq!(sum.lost, counted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hardly_a_request_is_lost_and_each_that_is_is_counted() {
+    hardly_a_request_is_lost::<TcpStream>(|server| server).await;
+    #[cfg(feature = "tls")]
+    tls::hardly_a_request_is_lost_in_tls_either().await;
+}
+
+#[cfg(feature = "tls")]
+mod tls {
+    use std::sync::{Arc, LazyLock};
+
+    use macadam_serve::Tls;
+    use rustls::{
+        ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+        crypto::ring,
+        pki_types::{CertificateDer, pem::PemObject},
+    };
+
+    use super::*;
+
+    static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(CERTIFICATE).unwrap()).unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+    });
+
+    type Session = StreamOwned<ClientConnection, TcpStream>;
+
+    impl End for Session {
+        fn on(socket: TcpStream) -> Self {
+            let session = ClientConnection::new(Arc::clone(&CONFIG), "test".try_into().unwrap()).unwrap();
+            StreamOwned::new(session, socket)
+        }
+
+        fn socket(&self) -> &TcpStream {
+            &self.sock
+        }
+    }
+
+    pub(super) async fn hardly_a_request_is_lost_in_tls_either() {
+        hardly_a_request_is_lost::<Session>(|server| server.tls(Tls::pem(CERTIFICATE, KEY).unwrap())).await;
+    }
+
+    const CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/one.pem");
+    const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/one.key");
 }
