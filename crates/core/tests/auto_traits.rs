@@ -5,7 +5,7 @@ use http_body_util::Full;
 use macadam_core::{
     Criticality, End, GuardedBody, GuardedFuture, Hold, InFlight, InFlightGuard, Kind, Outcome, Phase,
     PhaseOwner, PhaseWatch, Protocol, Rejection, RequestContext, ResponseBody, Route, Stage, Wire,
-    context::{Id, InvalidRequestId, Lowered, TimerOwner, WakeAsked},
+    context::{Id, InContext, InvalidRequestId, Lowered, TimerOwner, WakeAsked},
 };
 use tokio::time::Instant;
 
@@ -16,6 +16,7 @@ const _: () = {
     free::<TimerOwner>();
     free::<Lowered>();
     free::<WakeAsked>();
+    free::<InContext<std::future::Ready<()>>>();
     free::<Wire>();
     free::<Route>();
     free::<(Id, InvalidRequestId)>();

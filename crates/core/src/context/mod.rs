@@ -1,6 +1,7 @@
 //! What travels with a request.
 
 mod clock;
+mod current;
 mod fact;
 mod first_id;
 mod id;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use self::{clock::Clock, fact::Fact, first_id::FirstId};
 pub use self::{
     clock::{Lowered, TimerOwner, WakeAsked},
+    current::InContext,
     fact::{Criticality, Outcome, Stage},
     id::{Id, InvalidRequestId},
     route::Route,
