@@ -10,11 +10,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind::Overloaded,
     Kind::OverShare,
     Kind::Deadline,
     Kind::DeadlineExceeded,
+    Kind::MalformedTimeout,
     Kind::RequestTimeout,
     Kind::ContentTooLarge,
     Kind::Panicked,
@@ -79,6 +80,10 @@ fn each_kind_is_this_problem_byte_for_byte() {
             r#"{"type":"urn:problem-type:macadam:deadline-exceeded","title":"Gateway Timeout","status":504,"detail":"The deadline passed while the request was processed.","request_id":"7"}"#,
         ),
         (
+            400,
+            r#"{"type":"urn:problem-type:macadam:malformed-timeout","title":"Bad Request","status":400,"detail":"A header that says how long the client waits is malformed. The request was not processed.","request_id":"7"}"#,
+        ),
+        (
             408,
             r#"{"type":"urn:problem-type:macadam:request-timeout","title":"Request Timeout","status":408,"detail":"The request was not received in time.","request_id":"7"}"#,
         ),
@@ -117,7 +122,7 @@ fn a_request_without_an_id_gets_a_problem_without_one() {
 
 #[test]
 fn a_grpc_request_gets_its_status_in_the_head_of_an_empty_200() {
-    for (kind, status) in KINDS.into_iter().zip(["14", "8", "4", "4", "4", "8", "13"]) {
+    for (kind, status) in KINDS.into_iter().zip(["14", "8", "4", "4", "13", "4", "8", "13"]) {
         let response = sent(Rejection::new(kind).retry_after_secs(1), &grpc(), None, None);
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "application/grpc");

@@ -60,6 +60,10 @@ kinds! {
     /// The deadline passed while the handler ran.
     DeadlineExceeded = "deadline-exceeded", GATEWAY_TIMEOUT, 4,
         "The deadline passed while the request was processed.";
+    /// The client did not say in a form that exists how long it waits; the handler did not run. (13 is how every gRPC client
+    /// reads a 400, and how grpc-go answers a timeout that it cannot read.)
+    MalformedTimeout = "malformed-timeout", BAD_REQUEST, 13,
+        "A header that says how long the client waits is malformed. The request was not processed.";
     /// The client did not send its request in time.
     RequestTimeout = "request-timeout", REQUEST_TIMEOUT, 4,
         "The request was not received in time.";

@@ -6,6 +6,7 @@
 //! | `over-share` | 429 | 8 | no room for more of this tenant; the handler did not run |
 //! | `deadline` | 503 | 4 | the deadline passed, or could not be met, before the handler ran |
 //! | `deadline-exceeded` | 504 | 4 | the deadline passed while the handler ran |
+//! | `malformed-timeout` | 400 | 13 | the client did not say in a form that exists how long it waits; the handler did not run |
 //! | `request-timeout` | 408 | 4 | the client did not send its request in time |
 //! | `content-too-large` | 413 | 8 | the request's body is larger than the service reads |
 //! | `panicked` | 500 | 13 | the handler panicked |
