@@ -1,8 +1,12 @@
-//! The deadline, as a handler sees it.
+//! The deadline, as a handler sees it, and as it tells it on.
 
-use http::Request;
-use macadam_core::RequestContext;
+use std::{error::Error, fmt};
+
+use http::{HeaderMap, Request};
+use macadam_core::{RequestContext, context::InContext};
 use tokio::time::{Duration, Instant};
+
+use crate::header::TimeoutHeader;
 
 /// The deadline of one request: read, and moved, from wherever the request is handled, other tasks included.
 ///
@@ -19,6 +23,14 @@ impl Deadline {
     /// The deadline of this request, if it has a context to keep one in.
     pub fn of<B>(request: &Request<B>) -> Option<Self> {
         RequestContext::get(request).map(Self::in_context)
+    }
+
+    /// The deadline of the request that the running code works for: inside a [`CurrentLayer`], a
+    /// [`scope`](Self::scope), or a task that was [spawned](crate::spawn_with_context) there.
+    ///
+    /// [`CurrentLayer`]: crate::CurrentLayer
+    pub fn current() -> Option<Self> {
+        RequestContext::current().map(|context| Self { context })
     }
 
     pub(crate) fn in_context(context: &RequestContext) -> Self {
@@ -39,4 +51,42 @@ impl Deadline {
     pub fn set(&self, at: Option<Instant>) {
         self.context.set_deadline(at);
     }
+
+    /// Runs `future` with this deadline as the [current](Self::current) one: a task of a `JoinSet`, for one.
+    pub fn scope<F>(&self, future: F) -> InContext<F> {
+        self.context.scope(future)
+    }
+
+    /// Tells the next hop what is left, less `slack` for the way there and back, and returns what it was told: the caller
+    /// should wait no longer than that either. `None`, and no header, if the request may take for ever.
+    ///
+    /// It is never told more than is left, and what another hop has said in this header is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing is left, or less than the header can say. Then it is not written, and there is no use in sending the
+    /// request.
+    pub fn write(
+        &self,
+        headers: &mut HeaderMap,
+        header: &TimeoutHeader,
+        slack: Duration,
+    ) -> Result<Option<Duration>, Expired> {
+        let Some(left) = self.remaining() else { return Ok(None) };
+        let left = left.saturating_sub(slack);
+        headers.insert(header.name(), header.value(left).ok_or(Expired)?);
+        Ok(Some(left))
+    }
 }
+
+/// Nothing is left of the deadline that the next hop could be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expired;
+
+impl fmt::Display for Expired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the deadline has passed: there is no time left for a request to the next hop")
+    }
+}
+
+impl Error for Expired {}

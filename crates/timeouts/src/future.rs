@@ -26,9 +26,10 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
-        // `None` where the deadline had passed before the service was called, and when it is over.
+        // `None` where the request was refused before the service was called, and when it is over.
         #[pin]
         inner: Option<F>,
+        refused: Kind,
         #[pin]
         watch: Watch,
         extras: Option<Arc<Extras>>,
@@ -44,7 +45,12 @@ impl<F> ResponseFuture<F> {
         call: impl FnOnce() -> F,
     ) -> Self {
         let inner = if late { None } else { Some(watch.inside(call)) };
-        Self { inner, watch, extras }
+        Self { inner, refused: Kind::Deadline, watch, extras }
+    }
+
+    /// Does not call the service, since the caller's deadline cannot be read.
+    pub(crate) fn malformed(watch: Watch, extras: Option<Arc<Extras>>) -> Self {
+        Self { inner: None, refused: Kind::MalformedTimeout, watch, extras }
     }
 }
 
@@ -65,10 +71,10 @@ where
                 ready!(this.watch.as_mut().poll_expired(cx));
                 Kind::DeadlineExceeded
             }
-            None => Kind::Deadline,
+            None => *this.refused,
         };
         // Settled before the service's future goes: the guards in there take their drop for the client's doing.
-        if let Some(context) = this.watch.context() {
+        if let Some(context) = this.watch.context().filter(|_| kind != Kind::MalformedTimeout) {
             context.settle(Outcome::TimedOut);
         }
         this.inner.set(None);

@@ -7,37 +7,41 @@ use std::sync::{
 
 use macadam_core::{Gauges, Kind, Reading};
 
-/// Reads how many requests a [`TimeoutLayer`](crate::TimeoutLayer) has answered because their deadline passed.
+/// Reads how many requests a [`TimeoutLayer`](crate::TimeoutLayer) has answered because their deadline passed, and how
+/// many said what it could not read.
 ///
 /// | name | labels | |
 /// |---|---|---|
 /// | `macadam_timeouts_expired_total` | `kind` = `deadline` | before the service was called |
 /// | | `kind` = `deadline-exceeded` | while the service ran |
+/// | `macadam_timeouts_malformed_total` | | requests that said in a malformed header how long their caller waits |
 #[derive(Clone, Debug, Default)]
 pub struct TimeoutHandle {
-    expired: Arc<Expired>,
+    counts: Arc<Counts>,
 }
 
 #[derive(Debug, Default)]
-struct Expired {
+struct Counts {
     before: AtomicU64,
     during: AtomicU64,
+    malformed: AtomicU64,
 }
 
 impl TimeoutHandle {
     pub(crate) fn count(&self, kind: Kind) {
-        let expired = match kind {
-            Kind::Deadline => &self.expired.before,
-            _ => &self.expired.during,
+        let count = match kind {
+            Kind::Deadline => &self.counts.before,
+            Kind::MalformedTimeout => &self.counts.malformed,
+            _ => &self.counts.during,
         };
-        expired.fetch_add(1, Relaxed);
+        count.fetch_add(1, Relaxed);
     }
 }
 
 impl Gauges for TimeoutHandle {
     fn read(&self, out: &mut dyn FnMut(Reading<'_>)) {
         for (kind, expired) in
-            [(Kind::Deadline, &self.expired.before), (Kind::DeadlineExceeded, &self.expired.during)]
+            [(Kind::Deadline, &self.counts.before), (Kind::DeadlineExceeded, &self.counts.during)]
         {
             out(Reading {
                 name: "macadam_timeouts_expired_total",
@@ -45,5 +49,10 @@ impl Gauges for TimeoutHandle {
                 value: expired.load(Relaxed) as f64,
             });
         }
+        out(Reading {
+            name: "macadam_timeouts_malformed_total",
+            labels: &[],
+            value: self.counts.malformed.load(Relaxed) as f64,
+        });
     }
 }

@@ -6,7 +6,7 @@ use macadam_core::Render;
 use tokio::time::Duration;
 use tower_layer::Layer;
 
-use crate::{handle::TimeoutHandle, service::TimeoutService};
+use crate::{handle::TimeoutHandle, inherit::Inherit, service::TimeoutService};
 
 /// Gives every request a deadline, and an answer when it passes. See the [crate](crate) documentation.
 #[derive(Clone, Debug)]
@@ -22,6 +22,7 @@ pub struct TimeoutLayer {
 pub(crate) struct Extras {
     pub(crate) handle: TimeoutHandle,
     pub(crate) renderer: Option<Arc<dyn Render>>,
+    pub(crate) inherit: Option<Inherit>,
 }
 
 impl TimeoutLayer {
@@ -40,6 +41,13 @@ impl TimeoutLayer {
         self
     }
 
+    /// Takes on the deadlines of callers. Off by default: a layer that nobody told so looks at no header.
+    #[must_use]
+    pub fn inherit(mut self, inherit: Inherit) -> Self {
+        Arc::make_mut(self.extras.get_or_insert_default()).inherit = Some(inherit);
+        self
+    }
+
     /// Replaces the form of this layer's own rejections. The default is the context's, else a problem document.
     #[must_use]
     pub fn on_rejection(mut self, render: impl Render) -> Self {
@@ -54,6 +62,13 @@ impl TimeoutLayer {
     }
 }
 
+impl Extras {
+    /// What to make of callers' deadlines, if anything, and who counts it.
+    pub(crate) fn inherit(&self) -> Option<(&Inherit, &TimeoutHandle)> {
+        self.inherit.as_ref().map(|inherit| (inherit, &self.handle))
+    }
+}
+
 impl<S> Layer<S> for TimeoutLayer {
     type Service = TimeoutService<S>;
 
@@ -64,6 +79,9 @@ impl<S> Layer<S> for TimeoutLayer {
 
 impl fmt::Debug for Extras {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Extras").field("handle", &self.handle).finish_non_exhaustive()
+        f.debug_struct("Extras")
+            .field("handle", &self.handle)
+            .field("inherit", &self.inherit)
+            .finish_non_exhaustive()
     }
 }

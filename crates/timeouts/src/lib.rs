@@ -93,11 +93,15 @@
 //! | the handler asks what is left | cannot be had | [`Deadline`] |
 //! | counts | none | [`TimeoutHandle`] |
 
+mod current;
 mod deadline;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
+mod grammar;
 mod handle;
+mod header;
+mod inherit;
 mod layer;
 mod nearest;
 mod route;
@@ -107,9 +111,12 @@ mod watch;
 #[cfg(feature = "axum")]
 pub use self::extract::MissingDeadline;
 pub use self::{
-    deadline::Deadline,
+    current::{CurrentLayer, CurrentService, spawn_with_context, without_context},
+    deadline::{Deadline, Expired},
     future::ResponseFuture,
     handle::TimeoutHandle,
+    header::TimeoutHeader,
+    inherit::{Inherit, Malformed},
     layer::TimeoutLayer,
     route::{RouteTimeoutLayer, RouteTimeoutService},
     service::TimeoutService,

@@ -6,7 +6,12 @@ use http::{Request, Response};
 use macadam_core::{RequestContext, ResponseBody, Wire};
 use tower_service::Service;
 
-use crate::{future::ResponseFuture, layer::TimeoutLayer, watch::Watch};
+use crate::{
+    future::ResponseFuture,
+    inherit::Brought,
+    layer::{Extras, TimeoutLayer},
+    watch::Watch,
+};
 
 /// What a [`TimeoutLayer`] makes of a service.
 #[derive(Clone, Debug)]
@@ -34,14 +39,26 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let timeout = self.layer.timeout;
+        let mut timeout = self.layer.timeout;
         if self.layer.exposed {
             RequestContext::of(&mut request);
+        }
+        let extras = self.layer.extras.clone();
+        let mut malformed = false;
+        if let Some((inherit, handle)) = extras.as_deref().and_then(Extras::inherit) {
+            match inherit.brought(&request, handle) {
+                Brought::Nothing => {}
+                Brought::Timeout(theirs) => (request, timeout) = inherit.take_on(request, theirs, timeout),
+                Brought::Malformed => malformed = true,
+            }
         }
         let (watch, late) = match RequestContext::get(&request) {
             Some(context) => Watch::within(context, timeout),
             None => Watch::alone(Wire::of(&request), timeout),
         };
-        ResponseFuture::start(watch, late, self.layer.extras.clone(), || self.inner.call(request))
+        if malformed {
+            return ResponseFuture::malformed(watch, extras);
+        }
+        ResponseFuture::start(watch, late, extras, || self.inner.call(request))
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use macadam_test::contract;
-use macadam_timeouts::{RouteTimeoutLayer, TimeoutLayer};
+use macadam_timeouts::{CurrentLayer, Inherit, RouteTimeoutLayer, TimeoutLayer};
 
 const LIMIT: Duration = Duration::from_secs(3);
 
@@ -12,6 +12,8 @@ async fn the_layer_keeps_the_contract() {
     contract::check(TimeoutLayer::new(LIMIT)).await;
     contract::check(TimeoutLayer::new(LIMIT).expose()).await;
     contract::check(TimeoutLayer::new(LIMIT).pair().0).await;
+    contract::check(TimeoutLayer::new(LIMIT).inherit(Inherit::trust(2 * LIMIT))).await;
+    contract::check(CurrentLayer).await;
 }
 
 #[tokio::test(start_paused = true)]

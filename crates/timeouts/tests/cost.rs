@@ -11,7 +11,7 @@ use std::{
 use http::{Request, Response};
 use macadam_core::RequestContext;
 use macadam_test::allocations;
-use macadam_timeouts::{ResponseFuture, RouteTimeoutLayer, TimeoutLayer};
+use macadam_timeouts::{CurrentLayer, Inherit, ResponseFuture, RouteTimeoutLayer, TimeoutLayer};
 use tower::{Layer, Service, service_fn};
 
 const LIMIT: Duration = Duration::from_secs(3);
@@ -67,6 +67,28 @@ async fn a_service_that_waits_costs_no_allocation() {
 }
 
 #[test]
+fn a_request_that_brings_no_deadline_costs_no_allocation_and_one_that_does_no_more_than_a_context() {
+    let layer = TimeoutLayer::new(LIMIT).inherit(Inherit::shorten());
+    let brings = |mut request: Request<()>| {
+        request.headers_mut().insert("x-request-timeout-ms", "250".parse().unwrap());
+        request
+    };
+    let service = || layer.layer(service_fn(at_once));
+    assert_eq!(one_poll(service(), Request::new(())), (true, 0));
+    assert_eq!(one_poll(service(), with_context().0), (true, 0));
+    assert_eq!(one_poll(service(), brings(with_context().0)), (true, 0));
+    let context = allocations(|| with_context().1);
+    assert_eq!(one_poll(service(), brings(Request::new(()))), (true, context));
+}
+
+#[test]
+fn a_current_context_costs_no_allocation() {
+    // The first one of a thread makes the place for it.
+    assert!(one_poll(CurrentLayer.layer(service_fn(at_once)), with_context().0).0);
+    assert_eq!(one_poll(CurrentLayer.layer(service_fn(at_once)), with_context().0), (true, 0));
+}
+
+#[test]
 fn an_exposed_layer_costs_what_a_context_costs() {
     let context = allocations(|| {
         let mut request = Request::new(());
@@ -79,7 +101,7 @@ fn an_exposed_layer_costs_what_a_context_costs() {
 }
 
 #[test]
-fn a_future_is_larger_than_the_services_by_tokios_timer_and_80_bytes() {
-    let most = size_of::<tokio::time::Sleep>() + 80;
+fn a_future_is_larger_than_the_services_by_tokios_timer_and_88_bytes() {
+    let most = size_of::<tokio::time::Sleep>() + 88;
     assert!(size_of::<ResponseFuture<[u64; 8]>>() - size_of::<[u64; 8]>() <= most);
 }

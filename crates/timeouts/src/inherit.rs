@@ -1,0 +1,184 @@
+//! Whose deadline counts, and how far: what a layer makes of what a caller says.
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderName, Request, request};
+use macadam_core::{Kind, Protocol, RequestContext, Wire};
+use tokio::time::Duration;
+
+use crate::{handle::TimeoutHandle, header::TimeoutHeader};
+
+/// That, and how far, a [`TimeoutLayer`](crate::TimeoutLayer) takes on the deadlines of callers.
+///
+/// A caller says in a [header](TimeoutHeader) how long it will wait; where there are several, or several values, the
+/// smallest well-formed one counts. It runs from the request's arrival, and does not stand still while the handler
+/// waits for the client's bytes. One that is longer than the layer's own timeout changes nothing, unless its sender is
+/// trusted.
+#[derive(Clone)]
+pub struct Inherit {
+    headers: Arc<[TimeoutHeader]>,
+    trust: Trust,
+    malformed: Malformed,
+}
+
+/// What becomes of a request whose header is malformed. It is counted in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Malformed {
+    /// It is served as if the malformed value were not there.
+    #[default]
+    Ignore,
+    /// It is answered with 400, a gRPC request with the status 13, and the handler does not run.
+    Reject,
+}
+
+/// Who may have more time than the layer's own timeout, and how much.
+#[derive(Clone)]
+enum Trust {
+    Nobody,
+    Everybody { up_to: Duration },
+    TheyIf { up_to: Duration, predicate: Predicate },
+}
+
+type Predicate = Arc<dyn Fn(&request::Parts) -> bool + Send + Sync>;
+
+/// What a request's headers say of how long its caller waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Brought {
+    /// Nothing that counts.
+    Nothing,
+    Timeout(Duration),
+    /// Something malformed, for which the request is refused.
+    Malformed,
+}
+
+impl Inherit {
+    /// A caller can only shorten its request's time, which harms nobody else: right for everyone, strangers included.
+    pub fn shorten() -> Self {
+        Self::with(Trust::Nobody)
+    }
+
+    /// A caller can also lengthen it, up to so much from the arrival: for a service that only other services of yours
+    /// call. `up_to` is no limit where it is less than the layer's own timeout.
+    pub fn trust(up_to: Duration) -> Self {
+        Self::with(Trust::Everybody { up_to })
+    }
+
+    /// As [`trust`](Self::trust), for callers whom `predicate` knows by their request's head.
+    ///
+    /// It is called for a request that asks for more than the layer's own timeout, and for no other.
+    pub fn trust_if(
+        up_to: Duration,
+        predicate: impl Fn(&request::Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(Trust::TheyIf { up_to, predicate: Arc::new(predicate) })
+    }
+
+    fn with(trust: Trust) -> Self {
+        let headers = [
+            TimeoutHeader::grpc(),
+            TimeoutHeader::connect(),
+            TimeoutHeader::envoy(),
+            TimeoutHeader::millis(X_REQUEST_TIMEOUT_MS),
+        ];
+        Self { headers: headers.into(), trust, malformed: Malformed::Ignore }
+    }
+
+    /// The headers that are read, and no others. The default is all four kinds, with `x-request-timeout-ms` for the
+    /// one of your own. `grpc-timeout` is read in gRPC requests alone.
+    #[must_use]
+    pub fn headers(mut self, headers: impl IntoIterator<Item = TimeoutHeader>) -> Self {
+        self.headers = headers.into_iter().collect();
+        self
+    }
+
+    /// What becomes of a request whose header is malformed. The default is [`Malformed::Ignore`].
+    #[must_use]
+    pub fn malformed(mut self, malformed: Malformed) -> Self {
+        self.malformed = malformed;
+        self
+    }
+
+    /// Reads what a request brought.
+    ///
+    /// One walk over the headers that are there: to look up names that are not there would hash each of them, which takes
+    /// as long as ten comparisons.
+    pub(crate) fn brought<B>(&self, request: &Request<B>, handle: &TimeoutHandle) -> Brought {
+        let mut least: Option<Duration> = None;
+        let mut malformed = false;
+        for (name, value) in request.headers() {
+            let Some(header) = self.headers.iter().find(|header| header.name() == name) else { continue };
+            if header.is_grpc() && !is_grpc(request) {
+                continue;
+            }
+            match header.parse(value) {
+                Some(timeout) => least = Some(least.map_or(timeout, |least| least.min(timeout))),
+                None => malformed = true,
+            }
+        }
+        if malformed {
+            if self.malformed == Malformed::Reject {
+                return Brought::Malformed;
+            }
+            handle.count(Kind::MalformedTimeout);
+        }
+        least.map_or(Brought::Nothing, Brought::Timeout)
+    }
+
+    /// Leaves the deadline that a request brought in its context, and returns the timeout that the layer has besides.
+    ///
+    /// A request that brought one gets a context, where it has none: who calls on looks for its deadline there.
+    pub(crate) fn take_on<B>(
+        &self,
+        mut request: Request<B>,
+        theirs: Duration,
+        own: Duration,
+    ) -> (Request<B>, Duration) {
+        let context = RequestContext::of(&mut request);
+        // An instant that cannot be told is for ever.
+        if let Some(at) = context.arrival().checked_add(theirs) {
+            context.inherit_deadline(at);
+        }
+        if theirs <= own {
+            return (request, own);
+        }
+        match &self.trust {
+            Trust::Nobody => (request, own),
+            Trust::Everybody { up_to } => (request, own.max(*up_to)),
+            Trust::TheyIf { up_to, predicate } => {
+                let (head, body) = request.into_parts();
+                let timeout = if predicate(&head) { own.max(*up_to) } else { own };
+                (Request::from_parts(head, body), timeout)
+            }
+        }
+    }
+}
+
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    let protocol = RequestContext::get(request)
+        .map_or_else(|| Wire::of(request).protocol(), |context| context.wire().protocol());
+    protocol == Protocol::Grpc
+}
+
+impl fmt::Debug for Inherit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inherit")
+            .field("headers", &self.headers)
+            .field("trust", &self.trust)
+            .field("malformed", &self.malformed)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nobody => f.write_str("Nobody"),
+            Self::Everybody { up_to } => f.debug_struct("Everybody").field("up_to", up_to).finish(),
+            Self::TheyIf { up_to, .. } => {
+                f.debug_struct("TheyIf").field("up_to", up_to).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+const X_REQUEST_TIMEOUT_MS: HeaderName = HeaderName::from_static("x-request-timeout-ms");
