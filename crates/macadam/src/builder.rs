@@ -15,14 +15,14 @@ use macadam_health::{Check, Health, HealthBuilder};
 use macadam_load_shed::{LoadShedLayer, Mode};
 use macadam_request_id::RequestIdLayer;
 use macadam_telemetry::TelemetryLayer;
-use macadam_timeouts::TimeoutLayer;
+use macadam_timeouts::{Inherit, Malformed, TimeoutHeader, TimeoutLayer};
 
 use crate::{
     body_limit::EnforceBodyLimitLayer,
     catch_panic::CatchPanicLayer,
     error::Error,
     road::Road,
-    settings::{Inbound, Settings, Shedding},
+    settings::{self, Inbound, Settings, Shedding},
     stack::Layers,
     tls::Encryption,
 };
@@ -140,7 +140,7 @@ impl RoadBuilder {
         }
         .pair();
         let (telemetry, telemetry_handle) = TelemetryLayer::new().pair();
-        let (timeouts, timeouts_handle) = TimeoutLayer::new(settings.timeouts.request).expose().pair();
+        let (timeouts, timeouts_handle) = timeouts(&settings).pair();
         let (load_shed, load_shed_handle) = load_shed(&settings)?.pair();
         let layers = Layers {
             health: health.layer().answering(settings.health.public),
@@ -185,6 +185,26 @@ impl fmt::Debug for RoadBuilder {
     }
 }
 
+fn timeouts(settings: &Settings) -> TimeoutLayer {
+    let settings = &settings.timeouts;
+    let layer = TimeoutLayer::new(settings.request).expose();
+    let inherit = match settings.inherit {
+        settings::Inherit::Shorten => Inherit::shorten(),
+        settings::Inherit::Trust => Inherit::trust(settings.inherit_max),
+        settings::Inherit::Off => return layer,
+    };
+    let headers = [
+        TimeoutHeader::grpc(),
+        TimeoutHeader::connect(),
+        TimeoutHeader::envoy(),
+        TimeoutHeader::millis(settings.header.clone()),
+    ];
+    layer.inherit(inherit.headers(headers).malformed(match settings.malformed {
+        settings::Malformed::Ignore => Malformed::Ignore,
+        settings::Malformed::Reject => Malformed::Reject,
+    }))
+}
+
 fn load_shed(settings: &Settings) -> Result<LoadShedLayer, Error> {
     let settings = &settings.load_shed;
     let mode = match settings.mode {
@@ -210,7 +230,7 @@ fn shutdown(settings: &Settings, hooks: Vec<Hook>) -> Result<Shutdown, Error> {
 }
 
 /// What each hook without a limit of its own gets of what the rest leaves of the budget.
-fn share_of_hooks(settings: &crate::settings::Shutdown, hooks: &[Hook]) -> Duration {
+fn share_of_hooks(settings: &settings::Shutdown, hooks: &[Hook]) -> Duration {
     let limited: Duration = hooks.iter().filter_map(|hook| hook.limit).sum();
     let taken = settings.lame_duck + settings.drain + Shutdown::RESERVED + limited;
     let sharing = hooks.iter().filter(|hook| hook.limit.is_none()).count().max(1);

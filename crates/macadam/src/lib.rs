@@ -60,6 +60,7 @@
 //! | the request's body is larger than its limit | 413 | `Connection: close` | `content-too-large` |
 //! | the deadline passed while the handler ran | 504 | | `deadline-exceeded` |
 //! | the deadline passed before it could | 503 | | `deadline` |
+//! | a header says in a malformed way how long the caller waits, and `timeouts.malformed` is `reject` | 400 | | `malformed-timeout` |
 //! | no room, and none in the queue | 503 | `Retry-After` | `overloaded` |
 //! | the next piece of the request's body did not come | 408 | `Connection: close` | `request-timeout` |
 //!
@@ -95,7 +96,9 @@ pub use macadam_graceful_shutdown::{Draining, Report, ShutdownHandle};
 pub use macadam_health::Check;
 pub use macadam_load_shed::{LoadShedHandle, Mode};
 pub use macadam_request_id::RequestId;
-pub use macadam_timeouts::{Deadline, RouteTimeoutLayer};
+pub use macadam_timeouts::{
+    CurrentLayer, Deadline, Expired, RouteTimeoutLayer, TimeoutHeader, spawn_with_context, without_context,
+};
 
 pub use self::{
     body_limit::{BodyLimit, MoveBodyLimit},

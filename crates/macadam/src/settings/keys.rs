@@ -65,6 +65,14 @@ pub(super) const KEYS: &[Key] = keys! {
         "3 s is longer than a healthy answer takes and shorter than a person, or a caller's own timeout, waits.";
     timeouts.request_body_idle: "Between two frames of a request's body, while the handler waits for one; then 408.",
         "30 s is a mobile client in a tunnel; more only serves a client that is gone.";
+    timeouts.inherit: "What to do with the time that a caller says it will wait: `shorten`, `trust` (it may lengthen too) or `off`.",
+        "Nobody gains by an answer that comes after its caller has left, and who asks for less time harms nobody else.";
+    timeouts.inherit_max: "From a request's arrival to its answer, whatever a trusted caller says; where that is more than `timeouts.request`.",
+        "20 s is `shutdown.drain`: a deploy would cut what takes longer. It also bounds what a caller's mistake can hold.";
+    timeouts.header: "The header in which a caller says, in milliseconds, how long it will wait; beside `grpc-timeout`, `connect-timeout-ms` and `x-envoy-expected-rq-timeout-ms`.",
+        "No standard has one. This is what services call it that have thought of one for themselves.";
+    timeouts.malformed: "What becomes of a request in which such a header is malformed: `ignore` or `reject` (400). Both are counted.",
+        "A service that refuses what it served yesterday is a surprise; the count tells who to talk to.";
     load_shed.mode: "Whether requests are shed: `enforce`, `dry-run` (counted as if) or `off`.",
         "A limit that only warns has never saved a service.";
     load_shed.max_in_flight: "The most requests in flight at once, from admission to the last frame.",

@@ -13,12 +13,13 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderName;
 use serde::de::DeserializeOwned;
 
 pub use self::{
     criticality::ByPath,
     error::SettingsError,
-    value::{Bytes, Inbound, Logs, Profile, Shedding},
+    value::{Bytes, Inbound, Inherit, Logs, Malformed, Profile, Shedding},
 };
 use self::{
     keys::{KEYS, Key},
@@ -91,6 +92,14 @@ pub struct Timeouts {
     pub request: Duration,
     /// Between two frames of a request's body, while the handler waits for one.
     pub request_body_idle: Duration,
+    /// What to do with the time that a caller says it will wait.
+    pub inherit: Inherit,
+    /// From a request's arrival to its answer, at most, whatever a trusted caller says.
+    pub inherit_max: Duration,
+    /// The header in which a caller says it, beside those of gRPC, Connect and Envoy.
+    pub header: HeaderName,
+    /// What becomes of a request whose header for that is malformed.
+    pub malformed: Malformed,
 }
 
 /// `[load_shed]`: load shedding.
@@ -184,6 +193,10 @@ impl Settings {
             timeouts: Timeouts {
                 request: Duration::from_secs(3),
                 request_body_idle: Duration::from_secs(30),
+                inherit: Inherit::Shorten,
+                inherit_max: Duration::from_secs(20),
+                header: HeaderName::from_static("x-request-timeout-ms"),
+                malformed: Malformed::Ignore,
             },
             load_shed: LoadShed {
                 mode: Shedding::Enforce,

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
+use http::HeaderName;
+
 /// A type of setting: how it is read, how it is written, and what to tell somebody who got it wrong.
 pub(super) trait Value: Sized {
     /// What is expected, as the end of the sentence "expected …".
@@ -138,6 +140,18 @@ impl Value for String {
     }
 }
 
+impl Value for HeaderName {
+    const EXPECTS: &'static str = "the name of a header, such as `x-request-timeout-ms`";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
 macro_rules! choice {
     ($(#[$meta:meta])* $name:ident, $expects:literal { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
@@ -179,6 +193,28 @@ choice! {
         AcceptIfValid = "accept-if-valid",
         /// Always make a new one: right at the edge.
         Regenerate = "regenerate",
+    }
+}
+
+choice! {
+    /// What to do with the time that a caller says it will wait.
+    Inherit, "`shorten`, `trust` or `off`" {
+        /// It counts where it is shorter than the service's own.
+        Shorten = "shorten",
+        /// It counts, also where it is longer: behind callers of one's own alone.
+        Trust = "trust",
+        /// It is not looked at.
+        Off = "off",
+    }
+}
+
+choice! {
+    /// What becomes of a request whose header for that is malformed.
+    Malformed, "`ignore` or `reject`" {
+        /// It is served as if the header were not there.
+        Ignore = "ignore",
+        /// It is answered with 400.
+        Reject = "reject",
     }
 }
 
