@@ -16,7 +16,10 @@
 //! | `POST /upload` | reads the whole body, answers its length |
 //! | `GET /panic` | panics |
 //! | `GET /context` | JSON: `request_id`, `remaining_ms` (null without a deadline), `criticality` |
+//! | `GET /chain?ms=20` | sleeps, then asks the same of the service at `TORTURE_NEXT` (`http://127.0.0.1:8081`), if that is set, and tells it what is left; JSON: `remaining_ms`, a list of what each one's handler had, the first one's first |
+//! | `GET /chain/calls` | how often the handler of `/chain` was called |
 
+mod chain;
 mod request;
 mod response;
 mod work;
@@ -31,10 +34,13 @@ use axum::{
 use macadam::{LoadShedHandle, Road, Settings, ShutdownHandle};
 use tokio::sync::Semaphore;
 
+use crate::chain::Chain;
+
 /// What the handlers share.
 #[derive(Clone, FromRef)]
 struct Shared {
     pool: Arc<Semaphore>,
+    chain: Chain,
     shutdown: ShutdownHandle,
     load_shed: LoadShedHandle,
 }
@@ -44,7 +50,8 @@ async fn main() -> Result<macadam::Report, macadam::Error> {
     let road = Road::builder("torture").settings(Settings::load()?).build()?;
     let slots = std::env::var("TORTURE_POOL").ok().and_then(|slots| slots.parse().ok()).unwrap_or(16);
     let pool = Arc::new(Semaphore::new(slots));
-    let shared = Shared { pool, shutdown: road.shutdown(), load_shed: road.load_shed() };
+    let chain = Chain::to(std::env::var("TORTURE_NEXT").ok().as_deref());
+    let shared = Shared { pool, chain, shutdown: road.shutdown(), load_shed: road.load_shed() };
 
     let app = Router::new()
         .route("/io", get(work::io))
@@ -58,6 +65,8 @@ async fn main() -> Result<macadam::Report, macadam::Error> {
         .route("/upload", post(request::upload))
         .route("/panic", get(request::panic))
         .route("/context", get(request::context))
+        .route("/chain", get(chain::chain))
+        .route("/chain/calls", get(chain::calls))
         .with_state(shared);
     road.serve(app).await
 }

@@ -13,7 +13,7 @@ pub(crate) struct For {
 }
 
 impl For {
-    fn or_ms(&self, default: u64) -> Duration {
+    pub(crate) fn or_ms(&self, default: u64) -> Duration {
         Duration::from_millis(self.ms.unwrap_or(default))
     }
 }

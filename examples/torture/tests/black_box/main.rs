@@ -1,5 +1,6 @@
 //! The torture example as a process of its own, driven over sockets and signals.
 
+mod chain;
 mod overload;
 mod process;
 mod routes;
