@@ -17,6 +17,8 @@ use crate::{handle::TimeoutHandle, header::TimeoutHeader};
 #[derive(Clone)]
 pub struct Inherit {
     headers: Arc<[TimeoutHeader]>,
+    /// A bit for each length that one of their names has.
+    lengths: u64,
     trust: Trust,
     malformed: Malformed,
 }
@@ -74,13 +76,13 @@ impl Inherit {
     }
 
     fn with(trust: Trust) -> Self {
-        let headers = [
+        let inherit = Self { headers: Arc::default(), lengths: 0, trust, malformed: Malformed::Ignore };
+        inherit.headers([
             TimeoutHeader::grpc(),
             TimeoutHeader::connect(),
             TimeoutHeader::envoy(),
             TimeoutHeader::millis(X_REQUEST_TIMEOUT_MS),
-        ];
-        Self { headers: headers.into(), trust, malformed: Malformed::Ignore }
+        ])
     }
 
     /// The headers that are read, and no others. The default is all four kinds, with `x-request-timeout-ms` for the
@@ -88,6 +90,7 @@ impl Inherit {
     #[must_use]
     pub fn headers(mut self, headers: impl IntoIterator<Item = TimeoutHeader>) -> Self {
         self.headers = headers.into_iter().collect();
+        self.lengths = self.headers.iter().fold(0, |lengths, header| lengths | bit(header.name()));
         self
     }
 
@@ -100,19 +103,21 @@ impl Inherit {
 
     /// Reads what a request brought.
     ///
-    /// One walk over the headers that are there: to look up names that are not there would hash each of them, which takes
-    /// as long as ten comparisons.
+    /// One walk over the headers that are there, most of which are passed over by their names' lengths: to look up names
+    /// that are not there would hash each of them byte by byte.
     pub(crate) fn brought<B>(&self, request: &Request<B>, handle: &TimeoutHandle) -> Brought {
         let mut least: Option<Duration> = None;
         let mut malformed = false;
-        for (name, value) in request.headers() {
+        for name in request.headers().keys().filter(|name| self.lengths & bit(name) != 0) {
             let Some(header) = self.headers.iter().find(|header| header.name() == name) else { continue };
             if header.is_grpc() && !is_grpc(request) {
                 continue;
             }
-            match header.parse(value) {
-                Some(timeout) => least = Some(least.map_or(timeout, |least| least.min(timeout))),
-                None => malformed = true,
+            for value in request.headers().get_all(name) {
+                match header.parse(value) {
+                    Some(timeout) => least = Some(least.map_or(timeout, |least| least.min(timeout))),
+                    None => malformed = true,
+                }
             }
         }
         if malformed {
@@ -151,6 +156,11 @@ impl Inherit {
             }
         }
     }
+}
+
+/// The bit of a name's length; those that are longer than any such header's share one.
+fn bit(name: &HeaderName) -> u64 {
+    1 << name.as_str().len().min(63)
 }
 
 fn is_grpc<B>(request: &Request<B>) -> bool {
