@@ -1,7 +1,8 @@
 //! A deadline for every request, one timer, and a layer for the route that needs more.
 //!
 //! [`TimeoutLayer`] gives each request a deadline and answers for the service when it passes;
-//! [`RouteTimeoutLayer`] moves it for a route; [`Deadline`] shows it to the handler.
+//! [`RouteTimeoutLayer`] moves it for a route; [`Inherit`] takes on that of the caller; [`Deadline`] shows it to the
+//! handler, and tells it on to whoever the handler calls.
 //!
 //! ```
 //! use std::{convert::Infallible, time::Duration};
@@ -58,6 +59,62 @@
 //! shorten it, and it goes back when the inner service is done; it is counted from the arrival too, so it is no timeout
 //! for each of several attempts. Only `RouteTimeoutLayer` and the handler may make it later.
 //!
+//! # A deadline is inherited
+//!
+//! A caller that will not wait any longer is no reason to work on. With [`TimeoutLayer::inherit`] it says in a
+//! [header](TimeoutHeader) how long it will; the handler's own calls say it on:
+//!
+//! ```
+//! use std::{convert::Infallible, time::Duration};
+//!
+//! use http::{HeaderName, Request, Response};
+//! use macadam_timeouts::{CurrentLayer, Deadline, Expired, Inherit, TimeoutHeader, TimeoutLayer};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! const HEADER: TimeoutHeader = TimeoutHeader::millis(HeaderName::from_static("x-request-timeout-ms"));
+//!
+//! /// What a client does with each request that it sends.
+//! fn outbound() -> Result<Request<String>, Expired> {
+//!     let mut request = Request::new(String::new());
+//!     if let Some(deadline) = Deadline::current() {
+//!         // Where nothing is left this is an error, and nothing is sent.
+//!         deadline.write(request.headers_mut(), &HEADER, Duration::from_millis(5))?;
+//!     }
+//!     Ok(request)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Infallible> {
+//! let service = ServiceBuilder::new()
+//!     .layer(TimeoutLayer::new(Duration::from_secs(3)).inherit(Inherit::shorten()))
+//!     .layer(CurrentLayer)
+//!     .service(service_fn(async |_: Request<String>| {
+//!         tokio::time::sleep(Duration::from_millis(100)).await;
+//!         let sent = outbound().expect("there is time left");
+//!         assert_eq!(sent.headers()["x-request-timeout-ms"], "145");
+//!         Ok::<_, Infallible>(Response::new(String::from("done")))
+//!     }));
+//!
+//! let request = |ms| Request::get("/").header("x-request-timeout-ms", ms).body(String::new()).unwrap();
+//! assert_eq!(service.clone().oneshot(request("250")).await?.status(), 200);
+//! // It has passed when the request arrives: the handler is not called.
+//! assert_eq!(service.oneshot(request("0")).await?.status(), 503);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - It runs from the request's arrival, so that time in a queue counts, and never stands still. In a request without a
+//!   context it runs from the call, and the request gets a context to keep it in.
+//! - Of several headers, and of several values, the smallest well-formed one counts. `grpc-timeout` is read in gRPC requests
+//!   alone, by the grammar of grpc-go.
+//! - A caller [shortens](Inherit::shorten). One that is [trusted](Inherit::trust) also lengthens, up to a limit; then the
+//!   layer's own timeout gives way, and a route's ([`RouteTimeoutLayer`]) or a layer's outside does not.
+//! - What is malformed is passed over, or [rejected](Malformed), and counted.
+//! - What is written is rounded down: the next hop never gets more than is left.
+//! - [`Deadline::current`] finds it where it was said to be current: in a [`CurrentLayer`], in
+//!   [`spawn_with_context`], in a [`Deadline::scope`]. A task of `tokio::spawn` has none, and [`without_context`] keeps it
+//!   from work that outlives the request.
+//!
 //! # What it does not do
 //!
 //! - It bounds no body: not the reading of the request's by itself, and not the sending of the response's. An event
@@ -77,8 +134,10 @@
 //! |---|---|---|---|
 //! | the deadline had passed before the service was called | 503 | `deadline` | 4 |
 //! | it passed while the service ran, which is dropped | 504 | `deadline-exceeded` | 4 |
+//! | a caller's timeout is malformed, and that is to be [rejected](Malformed::Reject) | 400 | `malformed-timeout` | 13 |
 //!
-//! The handler of a request that is answered 503 did not run. Neither answer ends the connection.
+//! The handler of a request that is answered 503 or 400 did not run. None of these answers ends
+//! the connection.
 //!
 //! # Differences from tower-http
 //!
@@ -91,6 +150,8 @@
 //! | a route with more time than the router | cannot be had | [`RouteTimeoutLayer`] |
 //! | several layers around each other | a timer each | one timer |
 //! | the handler asks what is left | cannot be had | [`Deadline`] |
+//! | the caller's deadline | cannot be had | [`Inherit`] |
+//! | the next hop is told | cannot be had | [`Deadline::write`] |
 //! | counts | none | [`TimeoutHandle`] |
 
 mod current;
