@@ -32,9 +32,9 @@ impl Grammar {
         let nanos = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
         match self {
             Self::Grpc => {
-                let fits = |&&(_, size): &&(u8, u64)| nanos / size <= 99_999_999;
-                let (unit, size) = UNITS.iter().find(fits)?;
-                written(nanos / size, Some(*unit))
+                let mut amounts = UNITS.iter().map(|(unit, size)| (nanos / size, *unit));
+                let (amount, unit) = amounts.find(|(amount, _)| *amount <= 99_999_999)?;
+                written(amount, Some(unit))
             }
             Self::Millis | Self::Envoy => written((nanos / 1_000_000).min(9_999_999_999), None),
         }

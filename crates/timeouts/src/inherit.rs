@@ -23,8 +23,9 @@ pub struct Inherit {
     malformed: Malformed,
 }
 
-/// What becomes of a request whose header is malformed. It is counted in any case.
+/// What becomes of a request whose header is malformed. Either is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Malformed {
     /// It is served as if the malformed value were not there.
     #[default]
@@ -60,7 +61,7 @@ impl Inherit {
     }
 
     /// A caller can also lengthen it, up to so much from the arrival: for a service that only other services of yours
-    /// call. `up_to` is no limit where it is less than the layer's own timeout.
+    /// call. Nobody gets less for asking for more: where `up_to` is less than the layer's own timeout, that one stays.
     pub fn trust(up_to: Duration) -> Self {
         Self::with(Trust::Everybody { up_to })
     }
