@@ -7,10 +7,11 @@ use std::{
 };
 
 use http::Response;
-use macadam_core::{Kind, Outcome, Rejection, ResponseBody};
+use http_body::Body;
+use macadam_core::{Kind, Outcome, Rejection};
 use pin_project_lite::pin_project;
 
-use crate::{layer::Extras, watch::Watch};
+use crate::{body::TimeoutBody, layer::Extras, watch::Watch};
 
 pin_project! {
     /// Ready with the service's response, or with a rejection when the deadline passes first.
@@ -57,16 +58,17 @@ impl<F> ResponseFuture<F> {
 impl<F, B, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
 {
-    type Output = Result<Response<ResponseBody<B>>, E>;
+    type Output = Result<Response<TimeoutBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let kind = match this.inner.as_mut().as_pin_mut() {
             Some(inner) => {
                 if let Poll::Ready(result) = this.watch.as_mut().inside_pinned(|| inner.poll(cx)) {
-                    this.watch.set(Watch::Nothing);
-                    return Poll::Ready(result.map(|response| response.map(ResponseBody::service)));
+                    let (keeper, extras) = (this.watch.hand_on(), this.extras.take());
+                    return Poll::Ready(result.map(|response| TimeoutBody::of(response, keeper, extras)));
                 }
                 ready!(this.watch.as_mut().poll_expired(cx));
                 Kind::DeadlineExceeded
@@ -87,6 +89,6 @@ where
         let wire = this.watch.wire().expect("a future is not polled after it was ready");
         let response = Rejection::new(kind).into_response(wire, this.watch.context(), renderer);
         this.watch.set(Watch::Nothing);
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(response.map(TimeoutBody::own)))
     }
 }

@@ -7,14 +7,18 @@ use std::sync::{
 
 use macadam_core::{Gauges, Kind, Reading};
 
-/// Reads how many requests a [`TimeoutLayer`](crate::TimeoutLayer) has answered because their deadline passed, and how
-/// many said what it could not read.
+use crate::elapsed::Elapsed;
+
+/// Reads how many requests a [`TimeoutLayer`](crate::TimeoutLayer) has answered because their deadline passed, how many
+/// responses it has cut, and how many requests said what it could not read.
 ///
 /// | name | labels | |
 /// |---|---|---|
 /// | `macadam_timeouts_expired_total` | `kind` = `deadline` | before the service was called |
 /// | | `kind` = `deadline-exceeded` | while the service ran |
 /// | `macadam_timeouts_malformed_total` | | requests that said in a malformed header how long their caller waits |
+/// | `macadam_timeouts_cut_total` | `clock` = `deadline` | in the body of a response, which was ended |
+/// | | `clock` = `idle` | the service was silent in there for too long |
 #[derive(Clone, Debug, Default)]
 pub struct TimeoutHandle {
     counts: Arc<Counts>,
@@ -25,6 +29,8 @@ struct Counts {
     before: AtomicU64,
     during: AtomicU64,
     malformed: AtomicU64,
+    bodies: AtomicU64,
+    silent: AtomicU64,
 }
 
 impl TimeoutHandle {
@@ -35,6 +41,14 @@ impl TimeoutHandle {
             _ => &self.counts.during,
         };
         count.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_cut(&self, elapsed: Elapsed) {
+        let cut = match elapsed {
+            Elapsed::ResponseIdle(_) => &self.counts.silent,
+            _ => &self.counts.bodies,
+        };
+        cut.fetch_add(1, Relaxed);
     }
 }
 
@@ -54,5 +68,12 @@ impl Gauges for TimeoutHandle {
             labels: &[],
             value: self.counts.malformed.load(Relaxed) as f64,
         });
+        for (clock, cut) in [("deadline", &self.counts.bodies), ("idle", &self.counts.silent)] {
+            out(Reading {
+                name: "macadam_timeouts_cut_total",
+                labels: &[("clock", clock)],
+                value: cut.load(Relaxed) as f64,
+            });
+        }
     }
 }

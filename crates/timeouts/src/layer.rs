@@ -6,7 +6,7 @@ use macadam_core::Render;
 use tokio::time::Duration;
 use tower_layer::Layer;
 
-use crate::{handle::TimeoutHandle, inherit::Inherit, service::TimeoutService};
+use crate::{course::Course, handle::TimeoutHandle, inherit::Inherit, service::TimeoutService};
 
 /// Gives every request a deadline, and an answer when it passes. See the [crate](crate) documentation.
 #[derive(Clone, Debug)]
@@ -23,10 +23,13 @@ pub(crate) struct Extras {
     pub(crate) handle: TimeoutHandle,
     pub(crate) renderer: Option<Arc<dyn Render>>,
     pub(crate) inherit: Option<Inherit>,
+    response_body_idle: Option<Duration>,
+    stream_idle: Option<Duration>,
 }
 
 impl TimeoutLayer {
-    /// Bounds the time from a request's arrival to the head of its response.
+    /// Bounds the time from a request's arrival to its response: to the head of one whose length is known then, or that
+    /// is a stream, and to the last frame of any other.
     ///
     /// Zero refuses every request; [`Duration::MAX`] never ends one.
     pub fn new(timeout: Duration) -> Self {
@@ -55,6 +58,22 @@ impl TimeoutLayer {
         self
     }
 
+    /// Bounds the silence of a response's body that is no stream: from a poll that found no frame to the next frame. It
+    /// is the service that is silent then, since nobody polls for a client that does not read.
+    #[must_use]
+    pub fn response_body_idle(mut self, idle: Duration) -> Self {
+        Arc::make_mut(self.extras.get_or_insert_default()).response_body_idle = Some(idle);
+        self
+    }
+
+    /// Bounds the silence of a stream in the same way: of an event stream, a gRPC response, or a
+    /// `multipart/x-mixed-replace`. A stream that is alive must have something to say within it.
+    #[must_use]
+    pub fn stream_idle(mut self, idle: Duration) -> Self {
+        Arc::make_mut(self.extras.get_or_insert_default()).stream_idle = Some(idle);
+        self
+    }
+
     /// The layer, and the handle that reads what it counts.
     pub fn pair(mut self) -> (Self, TimeoutHandle) {
         let handle = self.extras.get_or_insert_default().handle.clone();
@@ -74,6 +93,16 @@ impl<S> Layer<S> for TimeoutLayer {
 
     fn layer(&self, inner: S) -> Self::Service {
         TimeoutService::new(inner, self.clone())
+    }
+}
+
+impl Extras {
+    /// How long such a body may be silent.
+    pub(crate) fn idle(&self, course: Course) -> Option<Duration> {
+        match course {
+            Course::Known | Course::Open => self.response_body_idle,
+            Course::Stream | Course::Grpc => self.stream_idle,
+        }
     }
 }
 

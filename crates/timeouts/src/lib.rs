@@ -48,16 +48,42 @@
 //!
 //! # Which clock runs
 //!
-//! One, from the request's arrival to the head of its response. The arrival is the context's, where a layer outside
-//! has made one. In a request without a context the clock starts when the service is first Pending, so that one which
-//! is ready at once costs no clock read; what that first poll took, and what `poll_ready` took before, is not in it.
+//! | clock | from | to | default | then |
+//! |---|---|---|---|---|
+//! | the deadline | the request's arrival | the response: its head, or its last frame, see below | required | before the head 504, after it the body is cut |
+//! | [`response_body_idle`](TimeoutLayer::response_body_idle) | a poll of the response's body that found no frame | the next frame | off | the body is cut |
+//! | [`stream_idle`](TimeoutLayer::stream_idle) | the same, of a stream | the next frame | off | the body is cut |
+//!
+//! The arrival is the context's, where a layer outside has made one. In a request without a context the clock starts
+//! when the service is first Pending, so that one which is ready at once costs no clock read; what that first poll took,
+//! and what `poll_ready` took before, is not in it.
 //!
 //! A response that is ready at the very tick of the deadline is sent. The deadline stands still while it is
 //! [paused](macadam_core::RequestContext::pause_deadline), but for one that was inherited from a caller.
 //!
 //! Layers around each other share one deadline and, in a request with a context, one timer. An inner one can only
-//! shorten it, and it goes back when the inner service is done; it is counted from the arrival too, so it is no timeout
-//! for each of several attempts. Only `RouteTimeoutLayer` and the handler may make it later.
+//! shorten it, and it goes back when the inner service is done, with its last frame; it is counted from the arrival too,
+//! so it is no timeout for each of several attempts. Only `RouteTimeoutLayer` and the handler may make it later.
+//!
+//! # After the head
+//!
+//! The deadline bounds the service's work, and how long that goes on is seen from the response alone; nothing that the
+//! client says makes a difference.
+//!
+//! | the response | its deadline | a caller's deadline | idle clock |
+//! |---|---|---|---|
+//! | of known length: an exact `size_hint`, or a `Content-Length` | ends with the head | ends with the head | `response_body_idle` |
+//! | a stream: `text/event-stream`, `multipart/x-mixed-replace`, `application/grpc*` | ends with the head | goes on to the last frame | `stream_idle` |
+//! | an upgrade: 101, or a successful CONNECT | ends with the head | ends with the head | none |
+//! | any other | goes on to the last frame | goes on to the last frame | `response_body_idle` |
+//!
+//! A body is cut by an error, [`Elapsed`], which the server makes a broken connection or stream of, so that nobody takes
+//! half an answer for a whole one. A gRPC response ends with status 4 in its trailers instead. The request's outcome is
+//! `timed-out`, and what the service's body held is freed at once.
+//!
+//! An idle clock is the service's: while nobody asks for a frame, as with a client that does not read, it is off. A frame
+//! that is ready moves no timer and takes no clock read, but for one in 32 or fewer: a body that always has one ready is
+//! over its deadline by no more than 32 frames, or than half of its time.
 //!
 //! # A deadline is inherited
 //!
@@ -117,10 +143,12 @@
 //!
 //! # What it does not do
 //!
-//! - It bounds no body: not the reading of the request's by itself, and not the sending of the response's. An event
-//!   stream or a WebSocket is never cut.
+//! - It does not bound the reading of the request's body by itself, nor a client that does not read the response's.
 //! - It cannot end work that does not yield. At the deadline the handler is dropped where it awaits; what it has
 //!   spawned runs on.
+//! - A server has its own ways to end an answer early. hyper closes an HTTP/1.0 connection, which tells the client that
+//!   the answer was whole, and resets an HTTP/2 stream with INTERNAL_ERROR; `macadam-serve` resets the one, and the
+//!   other with CANCEL.
 //!
 //! # Ordering
 //!
@@ -135,6 +163,7 @@
 //! | the deadline had passed before the service was called | 503 | `deadline` | 4 |
 //! | it passed while the service ran, which is dropped | 504 | `deadline-exceeded` | 4 |
 //! | a caller's timeout is malformed, and that is to be [rejected](Malformed::Reject) | 400 | `malformed-timeout` | 13 |
+//! | it passed, or an idle clock ran out, after the head | as sent | | 4, in the trailers of a gRPC response |
 //!
 //! The handler of a request that is answered 503 or 400 did not run. None of these answers ends
 //! the connection.
@@ -147,6 +176,9 @@
 //! | a response that is ready as the timer fires | is thrown away | is sent |
 //! | answer | a status of your choice, an empty body | 504 or 503, a problem document or a gRPC status |
 //! | response bodies | that are `Default` | any |
+//! | a body's time | `ResponseBodyTimeoutLayer` and `ResponseBodyDeadlineLayer`, one timer each; the one makes a timer for each frame, and loses Content-Length and END_STREAM | one deadline from the arrival to the last byte, one timer for both clocks, none for a frame that is ready |
+//! | a body that is cut | fails, and may be polled on | fails, and has ended; gRPC has its status |
+//! | streams | are cut like any other | are known by their head |
 //! | a route with more time than the router | cannot be had | [`RouteTimeoutLayer`] |
 //! | several layers around each other | a timer each | one timer |
 //! | the handler asks what is left | cannot be had | [`Deadline`] |
@@ -154,8 +186,13 @@
 //! | the next hop is told | cannot be had | [`Deadline::write`] |
 //! | counts | none | [`TimeoutHandle`] |
 
+mod alarm;
+mod body;
+mod clocks;
+mod course;
 mod current;
 mod deadline;
+mod elapsed;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
@@ -172,8 +209,10 @@ mod watch;
 #[cfg(feature = "axum")]
 pub use self::extract::MissingDeadline;
 pub use self::{
+    body::TimeoutBody,
     current::{CurrentLayer, CurrentService, spawn_with_context, without_context},
     deadline::{Deadline, Expired},
+    elapsed::Elapsed,
     future::ResponseFuture,
     handle::TimeoutHandle,
     header::TimeoutHeader,

@@ -3,12 +3,13 @@
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use macadam_core::{RequestContext, ResponseBody, Wire};
+use http_body::Body;
+use macadam_core::{RequestContext, Wire};
 use tokio::time::Duration;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{future::ResponseFuture, nearest, watch::Watch};
+use crate::{body::TimeoutBody, future::ResponseFuture, nearest, watch::Watch};
 
 /// Gives a route its own timeout: it moves the deadline that a [`TimeoutLayer`](crate::TimeoutLayer) outside keeps,
 /// earlier or later, and counts from where that one counts. Where nobody outside keeps one, it does.
@@ -56,8 +57,9 @@ pub struct RouteTimeoutService<S> {
 impl<S, B, ResBody> Service<Request<B>> for RouteTimeoutService<S>
 where
     S: Service<Request<B>, Response = Response<ResBody>>,
+    ResBody: Body,
 {
-    type Response = Response<ResponseBody<ResBody>>;
+    type Response = Response<TimeoutBody<ResBody>>;
     type Error = S::Error;
     type Future = ResponseFuture<S::Future>;
 

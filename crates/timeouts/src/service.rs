@@ -3,10 +3,12 @@
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use macadam_core::{RequestContext, ResponseBody, Wire};
+use http_body::Body;
+use macadam_core::{RequestContext, Wire};
 use tower_service::Service;
 
 use crate::{
+    body::TimeoutBody,
     future::ResponseFuture,
     inherit::Brought,
     layer::{Extras, TimeoutLayer},
@@ -29,8 +31,9 @@ impl<S> TimeoutService<S> {
 impl<S, B, ResBody> Service<Request<B>> for TimeoutService<S>
 where
     S: Service<Request<B>, Response = Response<ResBody>>,
+    ResBody: Body,
 {
-    type Response = Response<ResponseBody<ResBody>>;
+    type Response = Response<TimeoutBody<ResBody>>;
     type Error = S::Error;
     type Future = ResponseFuture<S::Future>;
 

@@ -15,11 +15,12 @@ use tokio::{
     time::{Duration, Instant, Sleep, sleep_until},
 };
 
-use crate::nearest;
+use crate::{clocks::Keeper, nearest};
 
 pin_project! {
     /// A timer is armed when the service is Pending for the first time, never for one that is ready at once.
     #[project = Project]
+    #[project_replace = Taken]
     #[derive(Debug)]
     pub(crate) enum Watch {
         /// The request has no context: timeout, start and timer are the future's own.
@@ -105,6 +106,17 @@ impl Watch {
         match self.project() {
             Project::Alone { timeout, .. } => nearest::listen(timeout, service),
             _ => service(),
+        }
+    }
+
+    /// The head is there: hands what is left to watch on to the response's body. The timer stays behind, since it was
+    /// pinned here.
+    pub(crate) fn hand_on(self: Pin<&mut Self>) -> Option<Keeper> {
+        match self.project_replace(Self::Nothing) {
+            Taken::Alone { timeout, started, .. } => Some(Keeper::Alone { started, timeout }),
+            Taken::Owner { timer, .. } => Some(Keeper::Owner(timer)),
+            Taken::Nested { context, lowered } => Some(Keeper::Outside { context, lowered }),
+            Taken::Nothing => None,
         }
     }
 

@@ -14,6 +14,7 @@ async fn the_layer_keeps_the_contract() {
     contract::check(TimeoutLayer::new(LIMIT).pair().0).await;
     contract::check(TimeoutLayer::new(LIMIT).inherit(Inherit::trust(2 * LIMIT))).await;
     contract::check(CurrentLayer).await;
+    contract::check(TimeoutLayer::new(LIMIT).response_body_idle(LIMIT).stream_idle(LIMIT)).await;
 }
 
 #[tokio::test(start_paused = true)]

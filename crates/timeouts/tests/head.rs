@@ -13,15 +13,15 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use macadam_core::{
-    Gauges, Kind, Outcome, Rejection, Render, RequestContext, ResponseBody, Wire,
+    Gauges, Kind, Outcome, Rejection, Render, RequestContext, Wire,
     context::{Lowered, TimerOwner},
 };
-use macadam_timeouts::{TimeoutHandle, TimeoutLayer};
+use macadam_timeouts::{TimeoutBody, TimeoutHandle, TimeoutLayer};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 type Make = fn() -> (TimeoutLayer, Request<()>);
-type Answer = Response<ResponseBody<Full<Bytes>>>;
+type Answer = Response<TimeoutBody<Full<Bytes>>>;
 
 const LIMIT: Duration = Duration::from_secs(3);
 const TICK: Duration = Duration::from_millis(1);

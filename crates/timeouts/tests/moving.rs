@@ -21,7 +21,7 @@ where
         let work = handler(RequestContext::get(&request).expect("the layer is exposed").clone());
         async move {
             work.await;
-            Ok::<_, Infallible>(Response::new(()))
+            Ok::<_, Infallible>(Response::new(String::new()))
         }
     });
     let start = Instant::now();
@@ -127,7 +127,7 @@ async fn a_handler_sees_what_remains_and_may_set_it() {
         assert_eq!(deadline.remaining(), Some(Duration::ZERO));
         deadline.set(None);
         assert_eq!((deadline.instant(), deadline.remaining()), (None, None));
-        Ok::<_, Infallible>(Response::new(()))
+        Ok::<_, Infallible>(Response::new(String::new()))
     });
     let layer = TimeoutLayer::new(LIMIT).expose();
     assert_eq!(layer.layer(service).oneshot(Request::new(())).await.unwrap().status(), StatusCode::OK);

@@ -36,7 +36,7 @@ fn with_context() -> (Request<()>, RequestContext) {
     (request, context)
 }
 
-async fn pending(_: Request<()>) -> Result<Response<()>, Infallible> {
+async fn pending(_: Request<()>) -> Result<Response<String>, Infallible> {
     std::future::pending().await
 }
 
@@ -96,7 +96,7 @@ async fn the_deadline_is_lowered_inside_and_goes_back_when_the_inner_one_is_done
         let deadline = Deadline::of(&request).unwrap();
         assert_eq!(deadline.remaining(), Some(SHORT));
         sleep(SHORT - TICK).await;
-        Ok::<_, Infallible>(Response::new(()))
+        Ok::<_, Infallible>(Response::new(String::new()))
     });
     let inner = TimeoutLayer::new(SHORT).layer(handler);
     let between = service_fn(move |request: Request<()>| {
@@ -106,7 +106,7 @@ async fn the_deadline_is_lowered_inside_and_goes_back_when_the_inner_one_is_done
             inner.oneshot(request).await?;
             assert_eq!(deadline.remaining(), Some(LONG - SHORT + TICK));
             std::future::pending::<()>().await;
-            Ok::<_, Infallible>(Response::new(()))
+            Ok::<_, Infallible>(Response::new(String::new()))
         }
     });
     let start = Instant::now();
@@ -141,7 +141,7 @@ async fn with_its_answer_the_inner_one_gives_the_deadline_back() {
         context.set_deadline(Some(context.arrival() + LONG));
         let handler = service_fn(move |_: Request<()>| async move {
             sleep(work).await;
-            Ok::<_, Infallible>(Response::new(()))
+            Ok::<_, Infallible>(Response::new(String::new()))
         });
         let mut call = Box::pin(TimeoutLayer::new(SHORT).layer(handler).call(request));
         call.as_mut().await.unwrap();
@@ -228,7 +228,7 @@ async fn a_poll_that_was_asked_for_is_given_and_one_that_nobody_takes_back_does_
         std::future::poll_fn(move |_| {
             asked.get_or_insert_with(|| context.ask_wake(start + SHORT).expect("the timer has an owner"));
             polls.lock().unwrap().push(start.elapsed());
-            Poll::<Result<Response<()>, Infallible>>::Pending
+            Poll::<Result<Response<String>, Infallible>>::Pending
         })
     });
     let response = TimeoutLayer::new(LONG).layer(handler).oneshot(with_context().0).await.unwrap();

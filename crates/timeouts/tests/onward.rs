@@ -102,7 +102,7 @@ async fn over_three_hops_what_is_left_only_ever_gets_less() {
                     let told = deadline.write(onward.headers_mut(), &header, MS(5)).unwrap().unwrap();
                     assert!(told <= deadline.remaining().unwrap() - MS(5));
                     send.send((left, onward)).expect("the test waits for it");
-                    Ok::<_, Infallible>(Response::new(()))
+                    Ok::<_, Infallible>(Response::new(String::new()))
                 }
             });
             assert_eq!(hop.clone().expose().layer(handler).oneshot(request).await.unwrap().status(), 200);
@@ -148,7 +148,7 @@ async fn within_current<F: Future<Output = ()>>(handler: impl Fn() -> F) {
         let work = handler();
         async {
             work.await;
-            Ok::<_, Infallible>(Response::new(()))
+            Ok::<_, Infallible>(Response::new(String::new()))
         }
     });
     let request = Request::get("/").header("x-request-timeout-ms", "250").body(()).expect("it is valid");

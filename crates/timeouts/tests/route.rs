@@ -22,12 +22,18 @@ async fn send<L>(
     work: Duration,
 ) -> (StatusCode, Duration)
 where
-    L: Layer<tower::util::BoxCloneService<Request<()>, Response<macadam_core::ResponseBody<()>>, Infallible>>,
+    L: Layer<
+        tower::util::BoxCloneService<
+            Request<()>,
+            Response<macadam_timeouts::TimeoutBody<String>>,
+            Infallible,
+        >,
+    >,
     L::Service: Service<Request<()>, Error = Infallible, Response: Status>,
 {
     let handler = service_fn(move |_| async move {
         sleep(work).await;
-        Ok::<_, Infallible>(Response::new(()))
+        Ok::<_, Infallible>(Response::new(String::new()))
     });
     let routed = route.layer(handler);
     let queued = service_fn(move |request| {
@@ -141,7 +147,7 @@ async fn zero_refuses_the_route() {
 async fn waits_for_the_client_before_the_route_was_reached_do_not_count() {
     let routed = RouteTimeoutLayer::new(LONG).layer(service_fn(|_| async {
         std::future::pending::<()>().await;
-        Ok::<_, Infallible>(Response::new(()))
+        Ok::<_, Infallible>(Response::new(String::new()))
     }));
     let reads_first = service_fn(move |request: Request<()>| {
         let (routed, context) = (routed.clone(), RequestContext::get(&request).unwrap().clone());
@@ -165,7 +171,7 @@ async fn an_inherited_deadline_stands_against_the_route() {
     for route in [RouteTimeoutLayer::new(LONG), RouteTimeoutLayer::disabled()] {
         let routed = route.layer(service_fn(|_| async {
             std::future::pending::<()>().await;
-            Ok::<_, Infallible>(Response::new(()))
+            Ok::<_, Infallible>(Response::new(String::new()))
         }));
         let start = context.arrival();
         let response = TimeoutLayer::new(LONG).layer(routed).oneshot(request.clone()).await.unwrap();
@@ -179,7 +185,7 @@ async fn without_a_context_it_moves_the_nearest_of_two_layers_with_one_both() {
     {
         let routed = RouteTimeoutLayer::new(LONG).layer(service_fn(|_| async {
             sleep(LONG).await;
-            Ok::<_, Infallible>(Response::new(()))
+            Ok::<_, Infallible>(Response::new(String::new()))
         }));
         let service = TimeoutLayer::new(LIMIT).layer(TimeoutLayer::new(SHORT).layer(routed));
         let start = Instant::now();
@@ -194,7 +200,7 @@ async fn after_a_panic_nobody_seems_to_listen() {
         if true {
             panic!("as it should");
         }
-        Ok::<_, Infallible>(Response::new(()))
+        Ok::<_, Infallible>(Response::new(String::new()))
     });
     let routed = RouteTimeoutLayer::new(LONG).layer(panics);
     let call = tokio::spawn(TimeoutLayer::new(LIMIT).layer(routed).oneshot(request(false)));

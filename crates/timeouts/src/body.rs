@@ -1,0 +1,144 @@
+//! The response's body: the service's, until its time is over.
+
+use std::{
+    error::Error,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response};
+use http_body::{Body, Frame, SizeHint};
+use macadam_core::{Kind, Outcome, ResponseBody};
+use pin_project_lite::pin_project;
+
+use crate::{
+    clocks::{Clocks, Keeper},
+    course::Course,
+    elapsed::Elapsed,
+    layer::Extras,
+};
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+pin_project! {
+    /// Forwards the service's body unchanged, and ends it when its time is over: with [`Elapsed`], or if it is gRPC with
+    /// status 4 in its trailers.
+    ///
+    /// After an error, its own or the service's, it has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped at any frame, it drops the service's body first, then its timer, and a deadline that its layer lowered
+    /// goes back.
+    ///
+    /// # Panics
+    ///
+    /// When it has to wait outside a tokio runtime with a timer.
+    #[derive(Debug)]
+    pub struct TimeoutBody<B> {
+        // An empty document once the service's own is given up.
+        #[pin]
+        inner: ResponseBody<B>,
+        clocks: Option<Clocks>,
+    }
+}
+
+impl<B: Body> TimeoutBody<B> {
+    /// Watches over the body of the service's response, for as long as there is something to watch.
+    #[inline]
+    pub(crate) fn of(
+        response: Response<B>,
+        keeper: Option<Keeper>,
+        extras: Option<std::sync::Arc<Extras>>,
+    ) -> Response<Self> {
+        let clocks = keeper.and_then(|keeper| Clocks::after_head(keeper, Course::of(&response), extras));
+        response.map(|body| Self { inner: ResponseBody::service(body), clocks })
+    }
+}
+
+impl<B> TimeoutBody<B> {
+    /// The layer's own answer.
+    pub(crate) fn own(inner: ResponseBody<B>) -> Self {
+        Self { inner, clocks: None }
+    }
+}
+
+impl<B> Body for TimeoutBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut this = self.project();
+        let frame = this.inner.as_mut().poll_frame(cx);
+        let Some(clocks) = this.clocks else {
+            return frame.map(|frame| frame.map(|frame| frame.map_err(|error| fail(this.inner, error))));
+        };
+        let elapsed = match frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                let late = clocks.is_late() && !frame.is_trailers() && !this.inner.is_end_stream();
+                if !late {
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Elapsed::ResponseDeadline
+            }
+            Poll::Ready(Some(Err(error))) => {
+                *this.clocks = None;
+                return Poll::Ready(Some(Err(fail(this.inner, error))));
+            }
+            Poll::Ready(None) => {
+                *this.clocks = None;
+                return Poll::Ready(None);
+            }
+            Poll::Pending => std::task::ready!(clocks.poll(cx)),
+        };
+        // Settled before the service's body goes: the guards in there take their drop for the client's doing.
+        if let Some(context) = clocks.context() {
+            context.settle(Outcome::TimedOut);
+        }
+        clocks.count(elapsed);
+        let course = clocks.course();
+        give_up(this.inner);
+        *this.clocks = None;
+        Poll::Ready(Some(match course {
+            Course::Grpc => Ok(Frame::trailers(grpc_trailers())),
+            _ => Err(elapsed.into()),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Frees what the service's body holds; from here on the body is at its end.
+fn give_up<B>(mut inner: Pin<&mut ResponseBody<B>>) {
+    inner.set(ResponseBody::document(Bytes::new()));
+}
+
+#[cold]
+fn fail<B>(inner: Pin<&mut ResponseBody<B>>, error: impl Into<BoxError>) -> BoxError {
+    give_up(inner);
+    error.into()
+}
+
+/// In place of a reset, which would tell the client that the server is broken.
+fn grpc_trailers() -> HeaderMap {
+    let kind = Kind::DeadlineExceeded;
+    let mut trailers = HeaderMap::with_capacity(2);
+    trailers.insert("grpc-status", u16::from(kind.grpc_status()).into());
+    // Plain text without a `%`, so percent-encoded as it is.
+    trailers.insert("grpc-message", HeaderValue::from_static(kind.detail()));
+    trailers
+}
