@@ -98,6 +98,8 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut waitin
 fn builder() -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.max_concurrent_streams(MAX_STREAMS);
+    // WebSockets, by RFC 8441.
+    builder.enable_connect_protocol();
     builder.max_header_list_size(MAX_HEAD as u32);
     builder
 }

@@ -155,10 +155,14 @@
 //! - hyper's `header_read_timeout` also ends idle connections, and answers nobody.
 //! - `axum::serve` accepts as many connections as there are descriptors, then sleeps a second at a time.
 //! - A service's error is an error here: it closes the connection, or resets the stream.
+//! - A response that is cut because its time was over is reset with CANCEL in HTTP/2, and in HTTP/1.0 its connection is
+//!   reset too: closing it would say that the answer was whole.
+//! - HTTP/2 without TLS knows of WebSockets (RFC 8441), as `axum::serve` does, and hyper alone does not.
 
 mod accept;
 mod alarm;
 mod body;
+mod cancel;
 mod clocks;
 mod conn;
 mod connection;

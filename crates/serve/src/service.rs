@@ -23,7 +23,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::{body::Body, conn::Conn, order::Order, unread::Drain};
+use crate::{body::Body, cancel::CancelBody, conn::Conn, order::Order, unread::Drain};
 
 /// The bounds of [`Server::serve`](crate::Server::serve), in one name.
 pub(crate) trait App:
@@ -62,7 +62,7 @@ impl<S> ConnService<S> {
 }
 
 impl<S: App> hyper::service::Service<Request<Incoming>> for ConnService<S> {
-    type Response = Response<GuardedBody<ResponseBody<S::ResBody>, Exchange>>;
+    type Response = Response<GuardedBody<ResponseBody<CancelBody<S::ResBody>>, Exchange>>;
     type Error = BoxError;
     type Future = GuardedFuture<Answer<S>, Exchange>;
 
@@ -88,10 +88,11 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for ConnService<S> {
             }
             Awaited { conn: Arc::clone(conn), context: context.clone(), number }
         });
+        let of_http2 = (!is_http1).then(|| context.clone());
         request.extensions_mut().insert(context);
 
         let state = State::of(&mut *self.service.borrow_mut(), request);
-        GuardedFuture::new(Answer { state, awaited }, rule, exchange)
+        GuardedFuture::new(Answer { state, awaited, of_http2 }, rule, exchange)
     }
 }
 
@@ -102,8 +103,9 @@ pin_project! {
         S: App,
     {
         #[pin]
-        state: State<S, S::Future, ResponseBody<S::ResBody>>,
+        state: State<S, S::Future, ResponseBody<CancelBody<S::ResBody>>>,
         awaited: Option<Awaited>,
+        of_http2: Option<RequestContext>,
     }
 }
 
@@ -124,7 +126,7 @@ struct Awaited {
     number: u64,
 }
 
-impl<S: App> State<S, S::Future, ResponseBody<S::ResBody>> {
+impl<S: App> State<S, S::Future, ResponseBody<CancelBody<S::ResBody>>> {
     /// Calls the connection's own service where it is ready, which saves a clone a request.
     fn of(service: &mut S, request: Request<Body>) -> Self {
         match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
@@ -141,7 +143,7 @@ impl<S: App> State<S, S::Future, ResponseBody<S::ResBody>> {
 }
 
 impl<S: App> Future for Answer<S> {
-    type Output = Result<Response<ResponseBody<S::ResBody>>, BoxError>;
+    type Output = Result<Response<ResponseBody<CancelBody<S::ResBody>>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
@@ -149,6 +151,8 @@ impl<S: App> Future for Answer<S> {
             let running = match this.state.as_mut().project() {
                 StateProj::Running { future } => {
                     let response = ready!(future.poll(cx)).map_err(Into::into)?;
+                    let of_http2 = this.of_http2.take();
+                    let response = response.map(|body| CancelBody::new(body, of_http2));
                     let Some(awaited) = this.awaited else {
                         return Poll::Ready(Ok(response.map(ResponseBody::service)));
                     };

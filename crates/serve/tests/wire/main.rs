@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are a test too")]
 
+mod cancel;
 mod cap;
 mod clocks;
 mod closing;
