@@ -187,7 +187,8 @@ impl fmt::Debug for RoadBuilder {
 
 fn timeouts(settings: &Settings) -> TimeoutLayer {
     let settings = &settings.timeouts;
-    let layer = TimeoutLayer::new(settings.request).expose();
+    let layer = TimeoutLayer::new(settings.request).expose().response_body_idle(settings.response_body_idle);
+    let layer = settings.stream_idle.into_iter().fold(layer, TimeoutLayer::stream_idle);
     let inherit = match settings.inherit {
         settings::Inherit::Shorten => Inherit::shorten(),
         settings::Inherit::Trust => Inherit::trust(settings.inherit_max),

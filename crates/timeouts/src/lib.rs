@@ -82,8 +82,8 @@
 //! `timed-out`, and what the service's body held is freed at once.
 //!
 //! An idle clock is the service's: while nobody asks for a frame, as with a client that does not read, it is off. A frame
-//! that is ready moves no timer and takes no clock read, but for one in 32 or fewer: a body that always has one ready is
-//! over its deadline by no more than 32 frames, or than half of its time.
+//! that is ready moves no timer and takes no clock read, but for one in 32 or fewer: a body that always has one ready has
+//! gone on for twice its time at most when it is cut, or for 32 frames too many, whichever is more.
 //!
 //! # A deadline is inherited
 //!

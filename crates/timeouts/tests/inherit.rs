@@ -12,9 +12,9 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderName, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
-use macadam_core::{Gauges, Kind, Outcome, Rejection, RequestContext, ResponseBody};
+use macadam_core::{Gauges, Kind, Outcome, Rejection, RequestContext};
 use macadam_timeouts::{
-    Deadline, Inherit, Malformed, RouteTimeoutLayer, TimeoutHandle, TimeoutHeader, TimeoutLayer,
+    Deadline, Inherit, Malformed, RouteTimeoutLayer, TimeoutBody, TimeoutHandle, TimeoutHeader, TimeoutLayer,
 };
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt, service_fn};
@@ -22,7 +22,7 @@ use tower::{Layer, ServiceExt, service_fn};
 const OWN: Duration = Duration::from_secs(3);
 const TICK: Duration = Duration::from_millis(1);
 
-type Answer = Response<ResponseBody<Full<Bytes>>>;
+type Answer = Response<TimeoutBody<Full<Bytes>>>;
 
 /// What a handler saw.
 #[derive(Clone, Default)]
@@ -120,7 +120,7 @@ async fn a_handler_that_answers_one_tick_before_the_callers_deadline_is_heard() 
     for (work, status) in [(MS(250) - TICK, StatusCode::OK), (MS(250) + TICK, StatusCode::GATEWAY_TIMEOUT)] {
         let handler = service_fn(move |_: Request<()>| async move {
             sleep(work).await;
-            Ok::<_, Infallible>(Response::new(()))
+            Ok::<_, Infallible>(Response::new(String::new()))
         });
         let request = request(&[("connect-timeout-ms", "250")], true);
         assert_eq!(shortening().layer(handler).oneshot(request).await.unwrap().status(), status);
@@ -198,7 +198,7 @@ async fn trust_is_asked_of_the_head_for_what_would_lengthen_and_for_nothing_else
 #[tokio::test(start_paused = true)]
 async fn a_layer_around_it_bounds_also_whom_it_trusts() {
     let inner = TimeoutLayer::new(OWN).inherit(Inherit::trust(4 * OWN));
-    let handler = service_fn(|_: Request<()>| std::future::pending::<Result<Response<()>, Infallible>>());
+    let handler = service_fn(|_: Request<()>| std::future::pending::<Result<Response<String>, Infallible>>());
     for context in [false, true] {
         let start = Instant::now();
         let request = request(&[("x-request-timeout-ms", "10000")], context);
@@ -209,7 +209,7 @@ async fn a_layer_around_it_bounds_also_whom_it_trusts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_route_moves_the_own_timeout_and_the_callers_stays() {
-    let handler = service_fn(|_: Request<()>| std::future::pending::<Result<Response<()>, Infallible>>());
+    let handler = service_fn(|_: Request<()>| std::future::pending::<Result<Response<String>, Infallible>>());
     for context in [false, true] {
         for (route, lasts) in [(2 * OWN, MS(250)), (Duration::MAX, MS(250)), (MS(100), MS(100))] {
             let service = shortening().layer(RouteTimeoutLayer::new(route).layer(handler));
@@ -231,7 +231,7 @@ async fn a_callers_deadline_does_not_stand_still_while_the_handler_waits_for_the
                 context.pause_deadline();
                 sleep(MS(500)).await;
                 context.resume_deadline();
-                std::future::pending::<Result<Response<()>, Infallible>>().await
+                std::future::pending::<Result<Response<String>, Infallible>>().await
             }
         });
         let start = Instant::now();

@@ -61,7 +61,7 @@ pub(super) const KEYS: &[Key] = keys! {
         "Loopback, since it tells more than a stranger should know; 9901 is where operators of Envoy look first.";
     request_id.inbound: "What to do with the request id that a client sent: `accept-if-valid` or `regenerate`.",
         "Most services stand behind a gateway whose id they should keep. At the edge, choose `regenerate`.";
-    timeouts.request: "From a request's arrival to its answer; it pauses while the handler waits for the client's bytes.",
+    timeouts.request: "From a request's arrival to its answer, the body of one of unknown length included; it pauses while the handler waits for the client's bytes.",
         "3 s is longer than a healthy answer takes and shorter than a person, or a caller's own timeout, waits.";
     timeouts.request_body_idle: "Between two frames of a request's body, while the handler waits for one; then 408.",
         "30 s is a mobile client in a tunnel; more only serves a client that is gone.";
@@ -73,6 +73,10 @@ pub(super) const KEYS: &[Key] = keys! {
         "No standard has one. This is what services call it that have thought of one for themselves.";
     timeouts.malformed: "What becomes of a request in which such a header is malformed: `ignore` or `reject` (400). Both are counted.",
         "A service that refuses what it served yesterday is a surprise; the count tells who to talk to.";
+    timeouts.response_body_idle: "Between two frames of a response's body, while the connection asks for one and the service has none; then it is cut.",
+        "5 m is Envoy's; what a service takes longer to think of is better asked for as a stream.";
+    timeouts.stream_idle: "The same for event streams, gRPC and `multipart/x-mixed-replace`, which may last for ever; or `off`.",
+        "Whether a silent stream is dead only the service knows. Turned on, it wants a heartbeat that is faster.";
     load_shed.mode: "Whether requests are shed: `enforce`, `dry-run` (counted as if) or `off`.",
         "A limit that only warns has never saved a service.";
     load_shed.max_in_flight: "The most requests in flight at once, from admission to the last frame.",

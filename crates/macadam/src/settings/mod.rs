@@ -100,6 +100,10 @@ pub struct Timeouts {
     pub header: HeaderName,
     /// What becomes of a request whose header for that is malformed.
     pub malformed: Malformed,
+    /// Between two frames of a response's body, while the connection asks for one.
+    pub response_body_idle: Duration,
+    /// The same for streams; `None` is for ever.
+    pub stream_idle: Option<Duration>,
 }
 
 /// `[load_shed]`: load shedding.
@@ -197,6 +201,8 @@ impl Settings {
                 inherit_max: Duration::from_secs(20),
                 header: HeaderName::from_static("x-request-timeout-ms"),
                 malformed: Malformed::Ignore,
+                response_body_idle: Duration::from_secs(300),
+                stream_idle: None,
             },
             load_shed: LoadShed {
                 mode: Shedding::Enforce,
@@ -303,6 +309,8 @@ impl Settings {
         let zero = [
             (self.timeouts.request.is_zero(), "timeouts.request"),
             (self.timeouts.request_body_idle.is_zero(), "timeouts.request_body_idle"),
+            (self.timeouts.response_body_idle.is_zero(), "timeouts.response_body_idle"),
+            (self.timeouts.stream_idle == Some(Duration::ZERO), "timeouts.stream_idle"),
             (self.serve.first_byte.is_zero(), "serve.first_byte"),
             (self.serve.header.is_zero(), "serve.header"),
             (self.serve.keep_alive_idle.is_zero(), "serve.keep_alive_idle"),

@@ -128,6 +128,19 @@ impl Value for Option<PathBuf> {
     }
 }
 
+impl Value for Option<Duration> {
+    const EXPECTS: &'static str =
+        "a whole number with a unit (`ms`, `s`, `m`, `h`), such as `250ms` or `3s`, or `off`";
+
+    fn parse(text: &str) -> Option<Self> {
+        if text == "off" { Some(None) } else { Duration::parse(text).map(Some) }
+    }
+
+    fn show(&self) -> String {
+        self.map_or_else(|| "off".to_owned(), |duration| duration.show())
+    }
+}
+
 impl Value for String {
     const EXPECTS: &'static str = "some text";
 
