@@ -1,9 +1,9 @@
 //! The response's body: the service's, until its time is over.
 
 use std::{
-    error::Error,
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -13,13 +13,12 @@ use macadam_core::{Kind, Outcome, ResponseBody};
 use pin_project_lite::pin_project;
 
 use crate::{
+    BoxError,
     clocks::{Clocks, Keeper},
     course::Course,
     elapsed::Elapsed,
     layer::Extras,
 };
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 pin_project! {
     /// Forwards the service's body unchanged, and ends it when its time is over: with [`Elapsed`], or if it is gRPC with
@@ -50,7 +49,7 @@ impl<B: Body> TimeoutBody<B> {
     pub(crate) fn of(
         response: Response<B>,
         keeper: Option<Keeper>,
-        extras: Option<std::sync::Arc<Extras>>,
+        extras: Option<Arc<Extras>>,
     ) -> Response<Self> {
         let clocks = keeper.and_then(|keeper| Clocks::after_head(keeper, Course::of(&response), extras));
         response.map(|body| Self { inner: ResponseBody::service(body), clocks })
@@ -97,7 +96,7 @@ where
                 *this.clocks = None;
                 return Poll::Ready(None);
             }
-            Poll::Pending => std::task::ready!(clocks.poll(cx)),
+            Poll::Pending => ready!(clocks.poll(cx)),
         };
         // Settled before the service's body goes: the guards in there take their drop for the client's doing.
         if let Some(context) = clocks.context() {

@@ -2,7 +2,8 @@
 //!
 //! [`TimeoutLayer`] gives each request a deadline and answers for the service when it passes;
 //! [`RouteTimeoutLayer`] moves it for a route; [`Inherit`] takes on that of the caller; [`Deadline`] shows it to the
-//! handler, and tells it on to whoever the handler calls.
+//! handler, and tells it on to whoever the handler calls. [`RequestBodyTimeoutLayer`] bounds a client that does not send
+//! its request's body.
 //!
 //! ```
 //! use std::{convert::Infallible, time::Duration};
@@ -53,6 +54,7 @@
 //! | the deadline | the request's arrival | the response: its head, or its last frame, see below | required | before the head 504, after it the body is cut |
 //! | [`response_body_idle`](TimeoutLayer::response_body_idle) | a poll of the response's body that found no frame | the next frame | off | the body is cut |
 //! | [`stream_idle`](TimeoutLayer::stream_idle) | the same, of a stream | the next frame | off | the body is cut |
+//! | [`RequestBodyTimeoutLayer`] | a poll of the request's body that found no frame | the next frame | required | the body fails, and an error is answered with 408 |
 //!
 //! The arrival is the context's, where a layer outside has made one. In a request without a context the clock starts
 //! when the service is first Pending, so that one which is ready at once costs no clock read; what that first poll took,
@@ -143,7 +145,8 @@
 //!
 //! # What it does not do
 //!
-//! - It does not bound the reading of the request's body by itself, nor a client that does not read the response's.
+//! - It bounds no client that does not read the response.
+//! - It limits no body's size.
 //! - It cannot end work that does not yield. At the deadline the handler is dropped where it awaits; what it has
 //!   spawned runs on.
 //! - A server has its own ways to end an answer early. hyper closes an HTTP/1.0 connection, which tells the client that
@@ -164,9 +167,9 @@
 //! | it passed while the service ran, which is dropped | 504 | `deadline-exceeded` | 4 |
 //! | a caller's timeout is malformed, and that is to be [rejected](Malformed::Reject) | 400 | `malformed-timeout` | 13 |
 //! | it passed, or an idle clock ran out, after the head | as sent | | 4, in the trailers of a gRPC response |
+//! | the request's body did not come in time, and the service then answers with an error that is no rejection itself ([`RequestBodyTimeoutLayer`]) | 408, `Connection: close` in HTTP/1 | `request-timeout` | 4 |
 //!
-//! The handler of a request that is answered 503 or 400 did not run. None of these answers ends
-//! the connection.
+//! The handler of a request that is answered 503 or 400 did not run. Of these answers 408 alone ends the connection.
 //!
 //! # Differences from tower-http
 //!
@@ -178,6 +181,7 @@
 //! | response bodies | that are `Default` | any |
 //! | a body's time | `ResponseBodyTimeoutLayer` and `ResponseBodyDeadlineLayer`, one timer each; the one makes a timer for each frame, and loses Content-Length and END_STREAM | one deadline from the arrival to the last byte, one timer for both clocks, none for a frame that is ready |
 //! | a body that is cut | fails, and may be polled on | fails, and has ended; gRPC has its status |
+//! | a request's body that does not come | `RequestBodyTimeoutLayer`: an error, of which axum makes 400 | 408, and the deadline of the handler that waits stands still |
 //! | streams | are cut like any other | are known by their head |
 //! | a route with more time than the router | cannot be had | [`RouteTimeoutLayer`] |
 //! | several layers around each other | a timer each | one timer |
@@ -202,6 +206,7 @@ mod header;
 mod inherit;
 mod layer;
 mod nearest;
+mod request_body;
 mod route;
 mod service;
 mod watch;
@@ -218,6 +223,9 @@ pub use self::{
     header::TimeoutHeader,
     inherit::{Inherit, Malformed},
     layer::TimeoutLayer,
+    request_body::{RequestBody, RequestBodyTimeout, RequestBodyTimeoutFuture, RequestBodyTimeoutLayer},
     route::{RouteTimeoutLayer, RouteTimeoutService},
     service::TimeoutService,
 };
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;

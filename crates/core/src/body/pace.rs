@@ -46,9 +46,20 @@ impl Pace {
 
     /// The peer moved so many bytes.
     pub fn moved(&mut self, bytes: u64) {
-        let Some(each) = SECOND.checked_div(self.rate.bytes_per_second.into()) else { return };
+        self.moved_after(Duration::ZERO, bytes);
+    }
+
+    /// The peer moved so many bytes after it was waited for so long; says whether that was fast enough.
+    ///
+    /// Bytes come in lumps, as TCP's windows open, so these pay for the wait before they came: whoever is silent for
+    /// ten seconds and then moves what ten seconds are worth is not slow. How long a silence itself may last is
+    /// another's to say.
+    pub fn moved_after(&mut self, waited: Duration, bytes: u64) -> bool {
+        let Some(each) = SECOND.checked_div(self.rate.bytes_per_second.into()) else { return true };
         let earned = Duration::from_nanos(bytes.saturating_mul(each));
-        self.left = self.left.saturating_add(earned).min(self.rate.grace);
+        let left = self.left.saturating_add(earned).checked_sub(waited);
+        self.left = left.unwrap_or_default().min(self.rate.grace);
+        left.is_some()
     }
 }
 
@@ -86,6 +97,16 @@ mod tests {
         let mut pace = Pace::new(MinRate::new(240, GRACE));
         pace.moved(1 << 40);
         assert_eq!(lasts(&mut pace, 0), 4);
+    }
+
+    #[test]
+    fn a_lump_pays_for_the_silence_before_it_and_a_byte_less_does_not() {
+        let silence = Duration::from_secs(25);
+        assert!(Pace::new(MinRate::new(240, GRACE)).moved_after(silence, 240 * 20 + 1));
+        assert!(!Pace::new(MinRate::new(240, GRACE)).moved_after(silence, 240 * 20 - 1));
+        let mut pace = Pace::new(MinRate::new(240, GRACE));
+        assert!(pace.moved_after(silence, 1 << 40), "and what it brought beyond is no hoard:");
+        assert!(!pace.moved_after(silence, 1));
     }
 
     #[test]

@@ -1,0 +1,89 @@
+//! The service, and its future: a 408 in place of what a handler says of a body that did not come.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderValue, Request, Response, header::CONNECTION};
+use http_body::Body;
+use macadam_core::{Kind, Outcome, Rejection, RequestContext, ResponseBody};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::{RequestBodyTimeoutLayer, body::RequestBody};
+
+/// What a [`RequestBodyTimeoutLayer`] makes of a service.
+#[derive(Clone, Debug)]
+pub struct RequestBodyTimeout<S> {
+    inner: S,
+    layer: RequestBodyTimeoutLayer,
+}
+
+impl<S> RequestBodyTimeout<S> {
+    pub(super) fn new(inner: S, layer: RequestBodyTimeoutLayer) -> Self {
+        Self { inner, layer }
+    }
+}
+
+impl<S, B, ResBody> Service<Request<B>> for RequestBodyTimeout<S>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<ResBody>>,
+    B: Body,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = RequestBodyTimeoutFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // Most requests have no body, and pay nothing.
+        let context = (!request.body().is_end_stream()).then(|| RequestContext::of(&mut request));
+        let layer = self.layer;
+        let inner = self.inner.call(request.map(|body| RequestBody::new(body, layer, context.clone())));
+        RequestBodyTimeoutFuture { inner, context }
+    }
+}
+
+pin_project! {
+    /// Ready with the service's response, or with a 408 where that is an error for want of the request's body.
+    #[must_use = "futures do nothing unless polled"]
+    #[derive(Debug)]
+    pub struct RequestBodyTimeoutFuture<F> {
+        #[pin]
+        inner: F,
+        // That of a request with a body.
+        context: Option<RequestContext>,
+    }
+}
+
+impl<F, B, E> Future for RequestBodyTimeoutFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<ResponseBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = ready!(this.inner.poll(cx))?;
+        let Some(context) = this.context else { return Poll::Ready(Ok(response.map(ResponseBody::service))) };
+        // A deadline settles it too, but then a rejection is the answer.
+        let late = context.outcome() == Outcome::TimedOut;
+        let refused = response.extensions().get::<Rejection>().is_some();
+        if !late || refused {
+            return Poll::Ready(Ok(response.map(ResponseBody::service)));
+        }
+        let status = response.status();
+        if status.is_client_error() || status.is_server_error() {
+            let rejection = Rejection::new(Kind::RequestTimeout);
+            return Poll::Ready(Ok(rejection.into_response(context.wire(), Some(context), None)));
+        }
+        if context.wire().is_http1() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Poll::Ready(Ok(response.map(ResponseBody::service)))
+    }
+}
