@@ -77,26 +77,21 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
         let frame = this.inner.as_mut().poll_frame(cx);
-        let Some(clocks) = this.clocks else {
-            return frame.map(|frame| frame.map(|frame| frame.map_err(|error| fail(this.inner, error))));
+        // By reference: what is passed on is moved but once.
+        let elapsed = match (this.clocks.as_mut(), &frame) {
+            (Some(clocks), Poll::Ready(Some(Ok(frame)))) => {
+                let cut = clocks.is_late() && !frame.is_trailers() && !this.inner.is_end_stream();
+                cut.then_some(Elapsed::ResponseDeadline)
+            }
+            (Some(clocks), Poll::Pending) => Some(ready!(clocks.poll(cx))),
+            (Some(_), Poll::Ready(None | Some(Err(_)))) => {
+                *this.clocks = None;
+                None
+            }
+            (None, _) => None,
         };
-        let elapsed = match frame {
-            Poll::Ready(Some(Ok(frame))) => {
-                let late = clocks.is_late() && !frame.is_trailers() && !this.inner.is_end_stream();
-                if !late {
-                    return Poll::Ready(Some(Ok(frame)));
-                }
-                Elapsed::ResponseDeadline
-            }
-            Poll::Ready(Some(Err(error))) => {
-                *this.clocks = None;
-                return Poll::Ready(Some(Err(fail(this.inner, error))));
-            }
-            Poll::Ready(None) => {
-                *this.clocks = None;
-                return Poll::Ready(None);
-            }
-            Poll::Pending => ready!(clocks.poll(cx)),
+        let (Some(elapsed), Some(clocks)) = (elapsed, &this.clocks) else {
+            return frame.map_err(|error| fail(this.inner, error));
         };
         // Settled before the service's body goes: the guards in there take their drop for the client's doing.
         if let Some(context) = clocks.context() {

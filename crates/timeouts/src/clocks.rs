@@ -26,8 +26,8 @@ use crate::{alarm::Alarm, course::Course, elapsed::Elapsed, layer::Extras};
 pub(crate) struct Clocks {
     keeper: Keeper,
     course: Course,
-    /// Frames since the last wait.
-    frames: u32,
+    /// How many frames to the next look, and from that to the one after it.
+    next_looks: (u8, u8),
     /// When the idle clock, which runs, will have run out.
     idle_due: Option<Instant>,
     alarm: Alarm,
@@ -72,7 +72,7 @@ impl Clocks {
             }
             (keeper, _) => keeper,
         };
-        Some(Self { keeper, course, frames: 0, idle_due: None, alarm: Alarm::new(), extras })
+        Some(Self { keeper, course, next_looks: FIRST_LOOKS, idle_due: None, alarm: Alarm::new(), extras })
     }
 
     pub(crate) fn context(&self) -> Option<&RequestContext> {
@@ -97,16 +97,14 @@ impl Clocks {
     #[inline]
     pub(crate) fn is_late(&mut self) -> bool {
         self.idle_due = None;
-        if let Keeper::Nobody(_) = self.keeper {
-            return false;
-        }
-        self.frames = self.frames.wrapping_add(1);
-        let looks = self.frames % LOOK == 0 || (self.frames.is_power_of_two() && self.frames > 1);
-        looks && self.is_over()
+        self.next_looks.0 -= 1;
+        self.next_looks.0 == 0 && self.is_over()
     }
 
     #[cold]
     fn is_over(&mut self) -> bool {
+        let (_, next) = self.next_looks;
+        self.next_looks = (next, (2 * next).min(LOOK));
         match &mut self.keeper {
             Keeper::Owner(timer) => timer.context().is_expired(Instant::now()),
             Keeper::Outside { context, lowered: Some(_) } => context.is_expired(Instant::now()),
@@ -120,7 +118,7 @@ impl Clocks {
 
     /// No frame is ready. Ready itself when one of the clocks has run out.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
-        self.frames = 0;
+        self.next_looks = FIRST_LOOKS;
         let idle = self.extras.as_deref().and_then(|extras| extras.idle(self.course));
         if let (Some(idle), None) = (idle, self.idle_due) {
             self.idle_due = Instant::now().checked_add(idle);
@@ -159,4 +157,6 @@ impl Clocks {
 }
 
 /// In frames. The clock is some 25 ns, so this is less than one a frame.
-const LOOK: u32 = 32;
+const LOOK: u8 = 32;
+/// The first frame after a wait was waited for, and the timer has been looked at.
+const FIRST_LOOKS: (u8, u8) = (2, 2);
