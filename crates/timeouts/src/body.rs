@@ -12,13 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use macadam_core::{Kind, Outcome, ResponseBody};
 use pin_project_lite::pin_project;
 
-use crate::{
-    BoxError,
-    clocks::{Clocks, Keeper},
-    course::Course,
-    elapsed::Elapsed,
-    layer::Extras,
-};
+use crate::{BoxError, clocks::Clocks, course::Course, elapsed::Elapsed, layer::Extras, watch::Watch};
 
 pin_project! {
     /// Forwards the service's body unchanged, and ends it when its time is over: with [`Elapsed`], or if it is gRPC with
@@ -48,10 +42,10 @@ impl<B: Body> TimeoutBody<B> {
     #[inline]
     pub(crate) fn of(
         response: Response<B>,
-        keeper: Option<Keeper>,
+        watch: Pin<&mut Watch>,
         extras: Option<Arc<Extras>>,
     ) -> Response<Self> {
-        let clocks = keeper.and_then(|keeper| Clocks::after_head(keeper, Course::of(&response), extras));
+        let clocks = Clocks::after_head(watch, Course::of(&response), extras);
         response.map(|body| Self { inner: ResponseBody::service(body), clocks })
     }
 }

@@ -1,6 +1,7 @@
 //! The clocks that run beside a response's body.
 
 use std::{
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -11,7 +12,7 @@ use macadam_core::{
 };
 use tokio::time::{Duration, Instant};
 
-use crate::{alarm::Alarm, course::Course, elapsed::Elapsed, layer::Extras};
+use crate::{alarm::Alarm, course::Course, elapsed::Elapsed, layer::Extras, watch::Watch};
 
 /// What is left to watch of a request whose head is out.
 ///
@@ -50,10 +51,17 @@ pub(crate) enum Keeper {
 impl Clocks {
     /// What is left to watch; `None` where that is nothing.
     #[inline]
-    pub(crate) fn after_head(keeper: Keeper, course: Course, extras: Option<Arc<Extras>>) -> Option<Self> {
+    pub(crate) fn after_head(
+        mut watch: Pin<&mut Watch>,
+        course: Course,
+        extras: Option<Arc<Extras>>,
+    ) -> Option<Self> {
         let idle = extras.as_deref().and_then(|extras| extras.idle(course));
-        let keeper = match (keeper, course) {
-            (_, Course::Known) if idle.is_none() => return None,
+        if course == Course::Known && idle.is_none() {
+            watch.set(Watch::Nothing);
+            return None;
+        }
+        let keeper = match (watch.hand_on()?, course) {
             (Keeper::Outside { lowered: None, .. }, _) if idle.is_none() => return None,
             (Keeper::Owner(timer), Course::Known) => Keeper::Nobody(timer),
             // Gone from the context too: nobody inside is to hurry for it. A caller's stays.

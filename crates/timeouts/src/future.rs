@@ -67,8 +67,13 @@ where
         let kind = match this.inner.as_mut().as_pin_mut() {
             Some(inner) => {
                 if let Poll::Ready(result) = this.watch.as_mut().inside_pinned(|| inner.poll(cx)) {
-                    let (keeper, extras) = (this.watch.hand_on(), this.extras.take());
-                    return Poll::Ready(result.map(|response| TimeoutBody::of(response, keeper, extras)));
+                    return Poll::Ready(match result {
+                        Ok(response) => Ok(TimeoutBody::of(response, this.watch, this.extras.take())),
+                        Err(error) => {
+                            this.watch.set(Watch::Nothing);
+                            Err(error)
+                        }
+                    });
                 }
                 ready!(this.watch.as_mut().poll_expired(cx));
                 Kind::DeadlineExceeded

@@ -111,6 +111,7 @@ impl Watch {
 
     /// The head is there: hands what is left to watch on to the response's body. The timer stays behind, since it was
     /// pinned here.
+    #[inline]
     pub(crate) fn hand_on(self: Pin<&mut Self>) -> Option<Keeper> {
         match self.project_replace(Self::Nothing) {
             Taken::Alone { timeout, started, .. } => Some(Keeper::Alone { started, timeout }),
