@@ -62,15 +62,27 @@ impl Stand {
         Self { plant, capacity: plant.capacity(most, 0x6d61_6361) }
     }
 
-    /// `times` the capacity, after a warm-up of 5 s: 15 s, and longer where there would be fewer than 6000 completions.
+    /// `times` the capacity, once there was time to settle: 5 s, and longer where a request takes longer than 20 ms, so
+    /// that a law has seen as much as there.
     #[must_use]
     pub fn overload(&self, times: f64, law: Law, seed: u64) -> Overload {
+        self.steady(times, (SETTLING * self.plant.work.mean()).max(WARM_UP), law, seed)
+    }
+
+    /// The same from the fifth second on, whatever a law has seen by then.
+    #[must_use]
+    pub fn cold(&self, times: f64, law: Law, seed: u64) -> Overload {
+        self.steady(times, WARM_UP, law, seed)
+    }
+
+    /// `times` the capacity, of which 15 s count, and more where there would be fewer than 6000 completions.
+    fn steady(&self, times: f64, from: f64, law: Law, seed: u64) -> Overload {
         let seconds = (6000.0 / self.capacity.goodput).clamp(15.0, 150.0).round();
-        let end = WARM_UP + seconds;
+        let end = from + seconds;
         let record = self.run(&[(end, times)], &[], law, seed);
-        let sum = record.sum(WARM_UP, end);
+        let sum = record.sum(from, end);
         // The last second's may still be on their way.
-        let late = record.latency(0.99, WARM_UP, end - 1.0) - self.capacity.p99;
+        let late = record.latency(0.99, from, end - 1.0) - self.capacity.p99;
         Overload { goodput: sum.goodput() / self.capacity.goodput, late, limit: sum.limit }
     }
 
@@ -169,4 +181,7 @@ fn slope(minutes: &[f64]) -> Drift {
     Drift { slope: 60.0 * slope, margin: 60.0 * 2.0 * error, limit: mean_y }
 }
 
+/// In seconds.
 const WARM_UP: f64 = 5.0;
+/// In mean works: as many of 20 ms as the warm-up is.
+const SETTLING: f64 = 250.0;
