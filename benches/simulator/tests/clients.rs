@@ -63,6 +63,7 @@ fn clients_who_go_away_at_once_are_no_reason_to_refuse_those_who_stay() {
 #[test]
 fn goodput_where_half_of_the_clients_go_away() {
     let stand = table::leaving(0.5, 2.0);
-    let goodput = mean(|seed| stand.compared(3.0, Law::Knee, seed));
+    // Single runs are down to nine tenths, so that five say little.
+    let goodput = (1..=30).map(|seed| stand.compared(3.0, Law::Knee, seed)).sum::<f64>() / 30.0;
     assert!(goodput >= 0.97, "{goodput} of the oracle's");
 }

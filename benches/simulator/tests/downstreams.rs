@@ -13,7 +13,8 @@ fn goodput_where_all_share_the_processors() {
             let goodput = mean(|seed| stand.overload(times, Law::Knee, seed).goodput);
             assert!((least..1.02).contains(&goodput), "{goodput} at {times}");
             // Who shares a processor takes longer at once, with nobody's wait to be seen.
-            let late = mean(|seed| stand.overload(times, Law::Knee, seed).late);
+            // In single runs it is up to a fifth of a second, so that five say little.
+            let late = (1..=30).map(|seed| stand.overload(times, Law::Knee, seed).late).sum::<f64>() / 30.0;
             assert!(late <= if times < 10.0 { 0.05 } else { 0.1 }, "{late} at {times}");
         }
         for law in [Law::Open, Law::Fixed(512)] {

@@ -6,6 +6,8 @@ use super::profile::{Point, Profile};
 #[derive(Debug, Default)]
 pub(super) struct Belief {
     curves: Vec<Curve>,
+    /// The response time, as the share of the throughput that it is worth.
+    delay: f64,
     /// The elasticity of throughput below which less concurrency is worth more, beyond a bend.
     thrift: f64,
 }
@@ -50,9 +52,9 @@ impl Belief {
         for curve in &mut curves {
             curve.weight = (curve.weight - best).exp() / sum;
         }
-        let mut belief = Self { curves, thrift: 0.0 };
-        let response_time = limit / belief.expects(limit).exp();
-        belief.thrift = (response_time / DELAY_WORTH).clamp(THRIFT, MOST_THRIFT);
+        let mut belief = Self { curves, delay: 0.0, thrift: 0.0 };
+        belief.delay = limit / belief.expects(limit).exp() / DELAY_WORTH;
+        belief.thrift = belief.delay.clamp(THRIFT, MOST_THRIFT);
         belief
     }
 
@@ -70,6 +72,12 @@ impl Belief {
     /// waits, and by hardly anything up to there, where a response time is what it takes.
     pub(super) fn worth_on(&self, curve: Curve, limit: f64) -> f64 {
         curve.at(limit) - self.thrift * (limit.ln() - curve.bend()).max(0.0) - LEAST_THRIFT * limit.ln()
+    }
+
+    /// What it costs to be at `level` instead of at `limit`, as a share of the throughput: what is not done, and that
+    /// everybody takes longer.
+    pub(super) fn price(&self, limit: f64, level: f64) -> f64 {
+        (self.expects(limit) - self.expects(level) + self.delay * (level / limit).ln()).max(0.0)
     }
 
     /// Whether one of the curves goes through what is seen at a limit too.
@@ -138,8 +146,9 @@ const PRIOR: f64 = 1.0;
 const NEGLIGIBLE: f64 = 7.0;
 /// What is so unlikely for every curve, as a logarithm, is another capacity: 3.5 standard deviations.
 const STRANGE: f64 = 6.0;
-/// The seconds of response time that are worth a part of the throughput as large as their part of this, within limits.
-const DELAY_WORTH: f64 = 1.5;
+/// The seconds of response time that are worth a part of the throughput as large as their part of this. As thrift,
+/// within limits.
+const DELAY_WORTH: f64 = 1.0;
 const THRIFT: f64 = 0.1;
 const MOST_THRIFT: f64 = 0.3;
 /// What it is before a bend: of two limits that do the same, the lower one.

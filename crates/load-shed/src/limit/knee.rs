@@ -20,8 +20,8 @@ use crate::ConfigError;
 ///   on a pool a limit too low costs throughput at once, one too high a moment's delay, so it stays on the safe side of
 ///   what it does not know.
 /// - Now and then another limit is tried: one a little higher, or the best one if one of the curves, drawn at random,
-///   were true (Thompson sampling). It costs what it is thought to lose, out of a budget; so what may be better is tried
-///   often, and what certainly is not, hardly ever. A burst lowers nothing.
+///   were true (Thompson sampling). It costs what it is thought to lose, and the time that everybody waits longer, out of a
+///   budget; so what may be better is tried often, and what certainly is not, hardly ever. A burst lowers nothing.
 /// - How long the first few requests after a pause took bounds the knee (Little's law), before anything else is known.
 /// - What no curve explains is another capacity: all is forgotten, but for the last window.
 /// - A window in which nobody was in want of a slot measures the load and not the limit: nothing moves.
@@ -101,11 +101,6 @@ impl Knee {
         worths.max_by(|a, b| a.1.total_cmp(&b.1)).map_or(self.limit, |best| best.0)
     }
 
-    /// What it costs for a second to be at `level`, as a share of the throughput.
-    fn price(&self, level: f64) -> f64 {
-        (self.belief.expects(self.limit) - self.belief.expects(level)).max(0.0)
-    }
-
     fn choose(&mut self, seconds: f64, may_lower: bool) {
         let best = self.best(|level| self.belief.worth(level));
         if may_lower || best > self.limit {
@@ -114,7 +109,7 @@ impl Knee {
         self.level = self.limit;
         self.budget = (self.budget + BUDGET * seconds).min(MOST_BUDGET);
         let level = self.draw();
-        let price = self.price(level);
+        let price = self.belief.price(self.limit, level);
         if price * seconds <= self.budget && (may_lower || level > self.limit) {
             self.budget -= price * seconds;
             self.level = level;
@@ -124,15 +119,16 @@ impl Knee {
     /// A level to try: by turns a little above the limit, since a capacity that has fallen shows at the limit but one
     /// that has risen only above it, and what would be best if a curve drawn at random were true.
     fn draw(&mut self) -> f64 {
-        let few = (BRIEF * self.belief.expects(self.limit).exp()).max(1.0);
+        let brief = (BRIEF * self.belief.expects(self.limit).exp()).max(1.0);
         self.is_above = !self.is_above;
         if self.is_above {
-            return (self.limit + few).min(FAR * self.limit).min(self.ceiling).floor();
+            let few = (FEW * self.limit).max(LEAST_FEW);
+            return (self.limit + brief.min(few)).min(self.ceiling).floor();
         }
         self.drawn = (self.drawn + GOLDEN).fract();
         let curve = self.belief.sample(self.drawn);
         let level = curve.map_or(self.limit, |curve| self.best(|level| self.belief.worth_on(curve, level)));
-        level.min(self.limit + few).floor()
+        level.min(self.limit + brief).floor()
     }
 }
 
@@ -182,6 +178,10 @@ const BUDGET: f64 = 0.003;
 const MOST_BUDGET: f64 = 0.3;
 /// How many seconds it may take until as many as a try was above the limit are done. Nobody is admitted in the meantime.
 const BRIEF: f64 = 0.01;
+/// How much above the limit is tried at most to see whether the capacity has risen: enough to show, and no more, since
+/// where requests are in each other's way it is lost. Of a few, one more hardly shows.
+const FEW: f64 = 0.25;
+const LEAST_FEW: f64 = 2.0;
 /// The golden section: however many are drawn, they are spread evenly.
 const GOLDEN: f64 = 0.618_033_988_749_895;
 /// From which part of a window in which somebody was in want of a slot its throughput is that of the limit.
