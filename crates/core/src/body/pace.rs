@@ -14,6 +14,20 @@ impl MinRate {
     pub fn new(bytes_per_second: u32, grace: Duration) -> Self {
         Self { bytes_per_second, grace }
     }
+
+    /// The same rate where so many bytes move at once, and nothing is seen of them before: with as much more grace as
+    /// they may take.
+    #[must_use]
+    pub fn in_lumps_of(self, bytes: u32) -> Self {
+        let each = SECOND.checked_div(self.bytes_per_second.into()).unwrap_or_default();
+        let lump = Duration::from_nanos(u64::from(bytes) * each);
+        Self { grace: self.grace.saturating_add(lump), ..self }
+    }
+
+    /// For how long nothing may move. `None` is for ever.
+    pub fn longest_silence(&self) -> Option<Duration> {
+        (self.bytes_per_second != 0).then_some(self.grace)
+    }
 }
 
 /// One direction of a transfer, measured against a [`MinRate`] for as long as we wait for the peer and no longer.
@@ -110,7 +124,22 @@ mod tests {
     }
 
     #[test]
+    fn lumps_at_the_rate_are_in_time_and_a_missing_one_is_not() {
+        let rate = MinRate::new(240, GRACE).in_lumps_of(2400);
+        assert_eq!(
+            rate.longest_silence().map(|silence| silence.as_secs()),
+            Some(14),
+            "less the nanoseconds of a byte"
+        );
+        let mut pace = Pace::new(rate);
+        assert!((0..100).all(|_| pace.moved_after(Duration::from_millis(9999), 2400)));
+        assert!(!pace.moved_after(Duration::from_secs(30), 2400));
+    }
+
+    #[test]
     fn no_rate_is_never_too_slow() {
+        assert_eq!(MinRate::new(0, GRACE).in_lumps_of(1).longest_silence(), None);
+        assert!(Pace::new(MinRate::new(0, GRACE)).moved_after(Duration::MAX, 0));
         assert_eq!(Pace::new(MinRate::new(0, GRACE)).due(Instant::now()), None);
     }
 }
