@@ -11,20 +11,20 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use macadam_core::{Outcome, RequestContext, Stage};
-use tokio::time::Instant;
 
 use crate::{
-    alarm::Alarm,
     conn::{Conn, END_OF_HEAD, tail_after},
     error::BodyError,
+    patience::{Look, Patience},
 };
 
 /// A request's body, with a clock on the client.
 ///
 /// The clock runs while the handler waits for a frame, from the poll that found none to the next frame, and is off
 /// otherwise. While it runs, the request's own deadline stands still: the handler is not to blame for a slow client.
-/// When it fires the body fails with a [`BodyError`] of kind [`Idle`](crate::BodyErrorKind::Idle), once, and has
-/// ended; an error that the handler then answers reaches the client as 408, and an HTTP/1 connection is closed.
+/// Where nothing comes for too long, or too little, the body fails with a [`BodyError`] of kind
+/// [`Idle`](crate::BodyErrorKind::Idle) or [`TooSlow`](crate::BodyErrorKind::TooSlow), once, and has ended; an error
+/// that the handler then answers reaches the client as 408, and an HTTP/1 connection is closed.
 ///
 /// # Cancel safety
 ///
@@ -47,9 +47,7 @@ pub(crate) struct Receipt {
     has_length: bool,
     /// The stage before the handler began to wait.
     waited_in: Option<Stage>,
-    idle_due: Instant,
-    /// Made at the first wait: a body that is there when asked for pays nothing.
-    alarm: Option<Alarm>,
+    patience: Patience,
 }
 
 impl Body {
@@ -75,8 +73,7 @@ impl Body {
             tail: is_http1.then_some(END_OF_HEAD),
             has_length: incoming.size_hint().exact().is_some(),
             waited_in: None,
-            idle_due: context.arrival(),
-            alarm: None,
+            patience: Patience::with_a_sender(&conn.clocks),
         };
         body(incoming, Some(receipt))
     }
@@ -84,6 +81,16 @@ impl Body {
     /// Whether there is something to come.
     pub(crate) fn is_awaited(&self) -> bool {
         self.receipt.is_some()
+    }
+
+    /// The client has not sent it in time.
+    fn fail_late(&mut self, error: BodyError) -> BodyError {
+        if let Some(receipt) = self.receipt.take() {
+            receipt.conn.set_late(receipt.number);
+            receipt.context.settle(Outcome::TimedOut);
+        }
+        self.failed = true;
+        error
     }
 }
 
@@ -104,13 +111,9 @@ impl HttpBody for Body {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 let Some(receipt) = &mut this.receipt else { return Poll::Pending };
-                ready!(receipt.poll_idle(cx));
+                ready!(receipt.poll_too_long(cx));
                 let error = BodyError::idle(receipt.conn.clocks.request_body_idle);
-                receipt.conn.set_late(receipt.number);
-                receipt.context.settle(Outcome::TimedOut);
-                this.receipt = None;
-                this.failed = true;
-                return Poll::Ready(Some(Err(error)));
+                return Poll::Ready(Some(Err(this.fail_late(error))));
             }
         };
         if let Some(receipt) = &mut this.receipt {
@@ -124,7 +127,13 @@ impl HttpBody for Body {
                 None => true,
             };
             if ended {
+                // Whoever has sent all of it is not asked how fast that was.
                 receipt.end();
+            } else if let Some(Ok(frame)) = &frame {
+                let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+                if !receipt.patience.moved(bytes) {
+                    return Poll::Ready(Some(Err(this.fail_late(BodyError::too_slow()))));
+                }
             }
             if ended || matches!(frame, Some(Err(_))) {
                 this.receipt = None;
@@ -166,16 +175,15 @@ impl fmt::Debug for Body {
 }
 
 impl Receipt {
-    /// The handler waits.
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// The handler waits. Ready when it has waited for too long.
+    fn poll_too_long(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.waited_in.is_none() {
             self.waited_in = Some(self.context.stage());
             self.context.set_stage(Stage::ReadingBody);
             self.context.pause_deadline();
-            self.idle_due = Instant::now() + self.conn.clocks.request_body_idle;
         }
-        let due = self.idle_due;
-        self.alarm.get_or_insert_with(|| Alarm::at(due)).poll(cx, due)
+        while ready!(self.patience.poll_look(cx)) == Look::InTime {}
+        Poll::Ready(())
     }
 
     fn resume(&mut self) {

@@ -1,5 +1,6 @@
 //! The clocks of a connection: how long each of its waits may last.
 
+use macadam_core::body::MinRate;
 use tokio::time::{Duration, Instant};
 
 use crate::{conn::Conn, house::House, order::Order};
@@ -11,6 +12,16 @@ pub(crate) struct Clocks {
     pub(crate) header: Duration,
     pub(crate) keep_alive_idle: Duration,
     pub(crate) request_body_idle: Duration,
+    pub(crate) min_rate: MinRate,
+    pub(crate) max_age: Option<MaxAge>,
+}
+
+/// How old a connection may become.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MaxAge {
+    pub(crate) age: Duration,
+    /// What its last requests get from then on.
+    pub(crate) grace: Duration,
 }
 
 impl Default for Clocks {
@@ -20,6 +31,8 @@ impl Default for Clocks {
             header: Duration::from_secs(20),
             keep_alive_idle: Duration::from_secs(75),
             request_body_idle: Duration::from_secs(30),
+            min_rate: MinRate::new(240, Duration::from_secs(5)),
+            max_age: None,
         }
     }
 }
@@ -105,6 +118,8 @@ impl Waiting {
     }
 }
 
+/// A year: more than any clock needs, and less than an instant can hold.
+pub(crate) const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// A connection accepted just before the drain still gets this long for its first byte.
 const DRAIN_FIRST_BYTE: Duration = Duration::from_secs(1);
 /// A head under way when the drain begins still gets this long.

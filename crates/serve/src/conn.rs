@@ -19,7 +19,7 @@ use std::{
 use atomic_waker::AtomicWaker;
 use tokio::time::Instant;
 
-use crate::{clocks::Clocks, house::House, order::Order, reason::CloseReason, unread::Unread};
+use crate::{clocks::Clocks, frames::Http2, house::House, order::Order, reason::CloseReason, unread::Unread};
 
 /// The shared state of one connection.
 pub(crate) struct Conn {
@@ -49,8 +49,8 @@ pub(crate) struct Conn {
     /// Part of a TLS record has come, which may be a head.
     in_record: AtomicBool,
     http10: AtomicBool,
-    /// HTTP/2: the peer has acknowledged our ping, and so the end of the connection.
-    ponged: AtomicBool,
+    /// It has reached its greatest age, and should end with its next answer.
+    old: AtomicBool,
     reason: AtomicU8,
     /// Nanoseconds after the house's epoch since when no request runs here; `NOT_WAITING` while one does.
     waiting_since: AtomicU64,
@@ -63,6 +63,8 @@ pub(crate) struct Conn {
     late: Mutex<Vec<u64>>,
     /// HTTP/1: what a handler left unread.
     pub(crate) unread: Unread,
+    /// HTTP/2: what its frames tell.
+    pub(crate) http2: Http2,
 }
 
 /// Where an HTTP/1 connection is.
@@ -107,7 +109,7 @@ impl Conn {
             tunnel: AtomicBool::new(false),
             in_record: AtomicBool::new(false),
             http10: AtomicBool::new(false),
-            ponged: AtomicBool::new(false),
+            old: AtomicBool::new(false),
             reason: AtomicU8::new(CloseReason::Ended as u8),
             waiting_since: AtomicU64::new(since),
             asked_to_leave: AtomicBool::new(false),
@@ -115,6 +117,7 @@ impl Conn {
             any_late: AtomicBool::new(false),
             late: Mutex::new(Vec::new()),
             unread: Unread::default(),
+            http2: Http2::default(),
         }
     }
 
@@ -233,17 +236,20 @@ impl Conn {
         self.tunnel.load(Acquire)
     }
 
-    pub(crate) fn set_ponged(&self) {
-        self.ponged.store(true, Relaxed);
+    pub(crate) fn set_old(&self) {
+        self.old.store(true, Relaxed);
     }
 
-    pub(crate) fn has_ponged(&self) -> bool {
-        self.ponged.load(Relaxed)
+    /// Whether clients should be asked to leave with an answer.
+    pub(crate) fn is_leaving_soon(&self) -> bool {
+        self.order() >= Order::LameDuck || self.old.load(Relaxed)
     }
 
-    /// Whether closing now could make a cut answer look whole: HTTP/1.0 ends one by closing.
-    pub(crate) fn would_look_whole(&self) -> bool {
-        self.http10.load(Relaxed) && self.place() == Place::Exchange && !self.is_tunnel()
+    /// Whether the socket has to be closed by a reset: because a cut answer could look whole otherwise, as HTTP/1.0 ends
+    /// one by closing; or because the system would wait for a peer that takes nothing, with all that it has not taken.
+    pub(crate) fn is_to_be_reset(&self) -> bool {
+        let would_look_whole = self.http10.load(Relaxed) && self.place() == Place::Exchange;
+        (would_look_whole && !self.is_tunnel()) || self.reason() == CloseReason::SlowReader
     }
 
     /// Says why the connection ends. The first one to say so knows best.

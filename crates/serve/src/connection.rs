@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::{net::TcpStream, time::Instant};
 
 use crate::{
+    age::Age,
     clocks::Waiting,
     conn::Conn,
     http1, http2,
@@ -21,12 +22,13 @@ pub(crate) async fn run<S: App>(tcp: TcpStream, door: Door, conn: Arc<Conn>, roo
         Ok(opened) => opened,
         Err(reason) => return conn.close_for(reason),
     };
+    let age = Age::since(accepted, &conn.clocks);
     let mut io = Io::new(transport, conn, room);
     match sniff(&mut io, &mut alarm, since).await {
-        Opening::Http1(begun) => http1::run(io, service, alarm, Waiting::since(accepted, begun)).await,
+        Opening::Http1(begun) => http1::run(io, service, alarm, age, Waiting::since(accepted, begun)).await,
         Opening::Http2 => {
             io.speaks_http2();
-            http2::run(io, service, alarm, Waiting::since(accepted, accepted)).await;
+            http2::run(io, service, alarm, age, Waiting::since(accepted, accepted)).await;
         }
         Opening::Undecided(reason) => http1::expire(io, reason, true).await,
         Opening::Silent(reason) => {

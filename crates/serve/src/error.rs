@@ -13,6 +13,7 @@ pub struct BodyError {
 #[derive(Debug)]
 enum Cause {
     Idle(Duration),
+    TooSlow,
     Transport(hyper::Error),
 }
 
@@ -22,6 +23,8 @@ enum Cause {
 pub enum BodyErrorKind {
     /// The client sent nothing of it for too long.
     Idle,
+    /// The client sent it more slowly than the least rate.
+    TooSlow,
     /// The connection or the stream failed, or its bytes make no sense.
     Transport,
 }
@@ -29,6 +32,10 @@ pub enum BodyErrorKind {
 impl BodyError {
     pub(crate) fn idle(waited: Duration) -> Self {
         Self { cause: Cause::Idle(waited) }
+    }
+
+    pub(crate) fn too_slow() -> Self {
+        Self { cause: Cause::TooSlow }
     }
 
     pub(crate) fn transport(error: hyper::Error) -> Self {
@@ -39,6 +46,7 @@ impl BodyError {
     pub fn kind(&self) -> BodyErrorKind {
         match self.cause {
             Cause::Idle(_) => BodyErrorKind::Idle,
+            Cause::TooSlow => BodyErrorKind::TooSlow,
             Cause::Transport(_) => BodyErrorKind::Transport,
         }
     }
@@ -48,6 +56,7 @@ impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Cause::Idle(waited) => write!(f, "the client sent nothing of the request's body for {waited:?}"),
+            Cause::TooSlow => f.write_str("the client sent the request's body too slowly"),
             Cause::Transport(_) => f.write_str("the request's body could not be read from the connection"),
         }
     }
@@ -56,7 +65,7 @@ impl fmt::Display for BodyError {
 impl std::error::Error for BodyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.cause {
-            Cause::Idle(_) => None,
+            Cause::Idle(_) | Cause::TooSlow => None,
             Cause::Transport(error) => Some(error),
         }
     }

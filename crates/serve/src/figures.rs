@@ -9,6 +9,7 @@ use crate::reason::CloseReason;
 pub(crate) struct Figures {
     pub(crate) accepted: Count,
     pub(crate) accept_errors: Count,
+    pub(crate) refused: Count,
     pub(crate) requests_of_closed: Count,
     closes: [Count; CloseReason::ALL.len()],
     pub(crate) discarded_bytes: Count,

@@ -11,10 +11,11 @@ use crate::{house::House, reason::CloseReason};
 /// | figure | labels | |
 /// |---|---|---|
 /// | `macadam_serve_connections` | | open now, upgraded and lingering ones among them |
-/// | `macadam_serve_connections_total` | | accepted |
+/// | `macadam_serve_connections_total` | | accepted, and not refused |
 /// | `macadam_serve_requests_total` | | handed to the service |
 /// | `macadam_serve_in_flight` | | requests whose response is not over |
 /// | `macadam_serve_accept_errors_total` | | failed calls of `accept` |
+/// | `macadam_serve_refused_total` | | reset as they were accepted, since their address had its share |
 /// | `macadam_serve_closes_total` | `reason` | connections that ended |
 /// | `macadam_serve_linger_discarded_bytes_total` | | bytes that came after our close and were thrown away |
 /// | `macadam_serve_lost_when_idle_total` | | idle connections that we closed while the client was sending: what retiring them cost |
@@ -43,7 +44,7 @@ impl Handle {
         self.house.all().iter().map(|conn| conn.answering() as usize).sum()
     }
 
-    /// Connections accepted so far.
+    /// Connections accepted so far, and not refused.
     pub fn accepted(&self) -> u64 {
         self.house.figures.accepted.get()
     }
@@ -51,6 +52,11 @@ impl Handle {
     /// Calls of `accept` that failed so far.
     pub fn accept_errors(&self) -> u64 {
         self.house.figures.accept_errors.get()
+    }
+
+    /// Connections that were reset as they were accepted, since their address had as many as it may.
+    pub fn refused(&self) -> u64 {
+        self.house.figures.refused.get()
     }
 
     /// Connections that ended for this reason so far.
@@ -82,6 +88,7 @@ impl Gauges for Handle {
         figure("macadam_serve_requests_total", &[], self.requests());
         figure("macadam_serve_in_flight", &[], self.in_flight() as u64);
         figure("macadam_serve_accept_errors_total", &[], figures.accept_errors.get());
+        figure("macadam_serve_refused_total", &[], figures.refused.get());
         for reason in CloseReason::ALL {
             let labels = [("reason", reason.as_str())];
             figure("macadam_serve_closes_total", &labels, self.closes(*reason));

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use crate::{
+    addresses::Seat,
     conn::{Conn, NOT_WAITING},
     figures::Figures,
     order::Order,
@@ -82,9 +83,9 @@ impl House {
     }
 
     /// Takes a room for `conn`, whether or not there is one.
-    pub(crate) fn enter(&self, conn: Arc<Conn>) -> Room {
+    pub(crate) fn enter(&self, conn: Arc<Conn>, seat: Option<Seat>) -> Room {
         self.figures.accepted.add(1);
-        self.rooms().take(conn)
+        self.rooms().take(conn, seat)
     }
 
     /// Waits until a connection more may be open, and asks the longest-waiting one to leave meanwhile.

@@ -11,6 +11,7 @@ use tokio::{
 use tracing::debug;
 
 use crate::{
+    age::{Age, Stage},
     alarm::Alarm,
     clocks::Waiting,
     conn::Place,
@@ -26,11 +27,12 @@ enum End {
     Hyper(hyper::Result<()>),
     /// It waited for too long, for this.
     Expired(CloseReason),
-    Cut,
+    /// It has to go, whatever it does.
+    Cut(CloseReason),
 }
 
 /// Runs the connection to its end, or to its upgrade.
-pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut waiting: Waiting) {
+pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut age: Age, mut waiting: Waiting) {
     let conn = io.conn().clone();
     let service = ConnService::new(service, conn.clone());
     let mut http = builder().serve_connection(TokioIo::new(io), service).with_upgrades();
@@ -38,7 +40,11 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut waitin
     let end = poll_fn(|cx| {
         conn.task.register(cx.waker());
         if conn.order() == Order::Cut {
-            return Poll::Ready(End::Cut);
+            return Poll::Ready(End::Cut(CloseReason::Cut));
+        }
+        let age = age.poll(cx);
+        if age >= Stage::Old {
+            conn.set_old();
         }
         if let Poll::Ready(result) = Pin::new(&mut http).poll(cx) {
             return Poll::Ready(End::Hyper(result));
@@ -48,7 +54,8 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut waitin
         let (due, reason) = match conn.place() {
             Place::Exchange => {
                 waiting.over(&conn);
-                return Poll::Pending;
+                let over = age == Stage::Over;
+                return if over { Poll::Ready(End::Cut(CloseReason::MaxAge)) } else { Poll::Pending };
             }
             Place::Head => (conn.clocks.header_due(&conn.house, waiting.head(&conn)), CloseReason::Header),
             Place::Idle => (waiting.idle(&conn) + conn.clocks.keep_alive_idle, CloseReason::KeepAliveIdle),
@@ -56,18 +63,21 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut waitin
         if conn.is_asked_to_leave() {
             return Poll::Ready(End::Expired(CloseReason::MadeRoom));
         }
+        if age == Stage::Over {
+            return Poll::Ready(End::Expired(CloseReason::MaxAge));
+        }
         alarm.poll(cx, due).map(|()| End::Expired(reason))
     })
     .await;
 
     match end {
-        End::Cut => conn.close_for(CloseReason::Cut),
+        End::Cut(reason) => conn.close_for(reason),
         End::Hyper(Ok(())) => {}
         End::Hyper(Err(error)) => {
             debug!(peer = %conn.peer, %error, "connection failed");
             conn.close_for(CloseReason::Failed);
             // The client may be sending still, and hyper has only let go.
-            if let (Some(parts), false) = (http.into_parts(), conn.would_look_whole()) {
+            if let (Some(parts), false) = (http.into_parts(), conn.is_to_be_reset()) {
                 close(parts.io.into_inner(), &[]).await;
             }
         }

@@ -1,6 +1,11 @@
 //! An HTTP/2 connection: hyper's, with our clocks beside it.
 
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{
+    future::poll_fn,
+    mem,
+    pin::pin,
+    task::{Context, Poll, ready},
+};
 
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -8,11 +13,14 @@ use tokio::time::{Duration, Instant};
 use tracing::debug;
 
 use crate::{
+    age::{Age, Stage},
     alarm::Alarm,
     clocks::Waiting,
+    conn::Conn,
     http1::MAX_HEAD,
     io::Io,
     order::Order,
+    patience::{Look, Patience},
     reason::CloseReason,
     service::{App, ConnService},
 };
@@ -21,7 +29,7 @@ use crate::{
 ///
 /// It ends by itself once it was told to leave, its peer has acknowledged that, and its streams have ended. A peer
 /// that does not acknowledge is dropped when it is silent and runs nothing.
-pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut waiting: Waiting) {
+pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut age: Age, mut waiting: Waiting) {
     let conn = io.conn().clone();
     let service = ConnService::new(service, conn.clone());
     let mut http = pin!(builder().serve_connection(TokioIo::new(io), service));
@@ -29,6 +37,8 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut waitin
     let mut told = None;
     // Since when no byte has moved, and how many had until then.
     let mut quiet: Option<(Instant, u64)> = None;
+    let mut reading = Reading::new(&conn);
+    let mut head = HeadClock::since(Instant::now());
 
     poll_fn(|cx| {
         conn.task.register(cx.waker());
@@ -38,11 +48,16 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut waitin
                 conn.close_for(CloseReason::Cut);
                 return Poll::Ready(());
             }
+            let age = age.poll(cx);
             // During the lame duck only after an answer: a client that reads GOAWAY first fails its request unsent.
-            if told.is_none() && (order >= Order::Drain || (order == Order::LameDuck && conn.has_answered()))
-            {
+            let leaves = match order {
+                Order::Drain => Some(CloseReason::Retired),
+                Order::LameDuck if conn.has_answered() => Some(CloseReason::Retired),
+                _ => (age >= Stage::Old).then_some(CloseReason::MaxAge),
+            };
+            if told.is_none() && leaves.is_some() {
                 http.as_mut().graceful_shutdown();
-                told = Some(CloseReason::Retired);
+                told = leaves;
             }
             if let Poll::Ready(result) = http.as_mut().poll(cx) {
                 match result {
@@ -54,35 +69,45 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut waitin
                 }
                 return Poll::Ready(());
             }
-            if conn.is_busy() || conn.is_tunnel() {
+            if age == Stage::Over {
+                conn.close_for(CloseReason::MaxAge);
+                return Poll::Ready(());
+            }
+            let is_busy = conn.is_busy() || conn.is_tunnel();
+            // Told to leave and without a stream, it is there for nothing but to read what h2 still has for it.
+            if (is_busy || told.is_some()) && reading.poll_too_slow(cx, &conn, is_busy).is_ready() {
+                conn.close_for(CloseReason::SlowReader);
+                return Poll::Ready(());
+            }
+            if is_busy {
                 quiet = None;
                 waiting.over(&conn);
                 return Poll::Pending;
             }
             let since = waiting.idle(&conn);
-            if conn.is_asked_to_leave() {
-                conn.close_for(CloseReason::MadeRoom);
-                // As much of the GOAWAY as the socket takes: somebody waits for the room.
+            let asked_to_leave = conn.is_asked_to_leave();
+            let head_due = head.begun(&conn).map(|begun| conn.clocks.header_due(&conn.house, begun));
+            let head_over = head_due.is_some_and(|due| alarm.poll(cx, due).is_ready());
+            if asked_to_leave || head_over {
+                conn.close_for(if head_over { CloseReason::Header } else { CloseReason::MadeRoom });
+                // As much of the GOAWAY as the socket takes: somebody waits for the room, or nobody listens.
                 http.as_mut().graceful_shutdown();
                 let _ = http.as_mut().poll(cx);
                 return Poll::Ready(());
             }
             if let Some(why) = told {
+                if conn.http2.has_ponged() {
+                    return Poll::Pending;
+                }
                 let moved = conn.moved();
                 let (since, _) = match quiet {
                     Some(quiet) if quiet.1 == moved => quiet,
                     _ => *quiet.insert((Instant::now(), moved)),
                 };
-                // Who has acknowledged is only waited for to read what h2 holds for it.
-                let (limit, reason) = match why {
-                    why if conn.has_ponged() => (conn.clocks.keep_alive_idle, why),
-                    CloseReason::Retired => (NO_PONG, CloseReason::NoPong),
-                    why => (NO_PONG, why),
-                };
-                if alarm.poll(cx, since + limit).is_pending() {
+                if alarm.poll(cx, since + NO_PONG).is_pending() {
                     return Poll::Pending;
                 }
-                conn.close_for(reason);
+                conn.close_for(if why == CloseReason::Retired { CloseReason::NoPong } else { why });
                 return Poll::Ready(());
             }
             if alarm.poll(cx, since + conn.clocks.keep_alive_idle).is_pending() {
@@ -93,6 +118,68 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut waitin
         }
     })
     .await;
+}
+
+/// Whether the peer lets us send what there is for it. One that opens no window is never asked by h2 to take anything,
+/// so nothing waits for the socket; what waits are its streams.
+struct Reading {
+    patience: Patience,
+    sent: u64,
+    waited: bool,
+}
+
+impl Reading {
+    fn new(conn: &Conn) -> Self {
+        Self { patience: Patience::with_a_reader(&conn.clocks), sent: 0, waited: false }
+    }
+
+    /// Looks every few seconds, whatever happens in between: nobody wakes this task when a stream begins to wait. The
+    /// time between two looks counts if streams waited at both.
+    fn poll_too_slow(&mut self, cx: &mut Context<'_>, conn: &Conn, is_busy: bool) -> Poll<()> {
+        loop {
+            let look = ready!(self.patience.poll_look(cx));
+            let waits = !is_busy || conn.http2.is_unread();
+            let waited = mem::replace(&mut self.waited, waits) && waits;
+            let sent = conn.http2.data_sent();
+            let moved = sent - mem::replace(&mut self.sent, sent);
+            let too_slow = match (waited, moved) {
+                (false, _) => {
+                    self.patience.rest();
+                    false
+                }
+                (true, 0) => look == Look::TooLong,
+                (true, moved) => !self.patience.moved(moved),
+            };
+            if too_slow {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
+/// When the head that the peer has begun did begin: its preface with the SETTINGS that belong to it, or a block of
+/// headers.
+struct HeadClock {
+    since: Instant,
+    /// The block that began then, or 0 for the preface.
+    block: u32,
+}
+
+impl HeadClock {
+    fn since(preface: Instant) -> Self {
+        Self { since: preface, block: 0 }
+    }
+
+    fn begun(&mut self, conn: &Conn) -> Option<Instant> {
+        if !conn.http2.has_greeted() {
+            return Some(self.since);
+        }
+        let block = conn.http2.block()?;
+        if block != self.block {
+            *self = Self { since: Instant::now(), block };
+        }
+        Some(self.since)
+    }
 }
 
 fn builder() -> http2::Builder<TokioExecutor> {

@@ -1,7 +1,7 @@
 //! The transport, as hyper sees it.
 //!
 //! It counts what passes, replays what the sniff has read, tells hyper of an end of file when an idle HTTP/1
-//! connection is to be retired, and lingers when it closes.
+//! connection is to be retired, fails when the peer does not take what waits for it, and lingers when it closes.
 
 use std::{
     io::{self, IoSlice},
@@ -10,13 +10,16 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
     conn::{Conn, Place},
+    frames::{Frames, PREFACE},
     linger::Linger,
     order::Order,
-    pong::{Frames, PREFACE},
+    patience::{Look, Patience},
+    reason::CloseReason,
     rooms::Room,
     transport::{Protocol, Transport},
 };
@@ -26,8 +29,10 @@ pub(crate) struct Io {
     transport: Transport,
     conn: Arc<Conn>,
     sniffed: Sniffed,
-    /// HTTP/2 alone.
-    frames: Option<Frames>,
+    /// HTTP/2 alone: what has come, and what has gone.
+    frames: Option<(Frames, Frames)>,
+    /// With a peer that is to take what waits for the socket.
+    patience: Patience,
     /// The client has said that it sends no more.
     ended: bool,
     closing: Closing,
@@ -53,6 +58,7 @@ impl Io {
     pub(crate) fn new(transport: Transport, conn: Arc<Conn>, room: Room) -> Self {
         Self {
             transport,
+            patience: Patience::with_a_reader(&conn.clocks),
             conn,
             sniffed: Sniffed::default(),
             frames: None,
@@ -83,7 +89,7 @@ impl Io {
     }
 
     pub(crate) fn speaks_http2(&mut self) {
-        self.frames = Some(Frames::new());
+        self.frames = Some((Frames::of_the_client(), Frames::of_the_server()));
     }
 
     /// Writes what the socket's buffer takes at once, and closes.
@@ -100,6 +106,49 @@ impl Io {
             && !conn.is_tunnel()
             // On the descriptor: tokio's readiness is a memory, and may not know yet of what has arrived.
             && rustix::io::ioctl_fionread(self.transport.tcp()).is_ok_and(|unread| unread == 0)
+    }
+
+    /// The socket takes nothing. Ready when its peer has had its time.
+    fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if self.conn.is_tunnel() {
+            // How fast that is read is between its ends.
+            return Poll::Pending;
+        }
+        loop {
+            // Not tokio's readiness, which is a memory: if it was this process that stood still, it may not know yet.
+            let takes = |io: &Self| {
+                let mut polled = [PollFd::new(io.transport.tcp(), PollFlags::OUT)];
+                rustix::event::poll(&mut polled, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+            };
+            if ready!(self.patience.poll_look(cx)) == Look::TooLong {
+                if !takes(self) {
+                    return Poll::Ready(self.slow_reader());
+                }
+                self.patience.rest();
+            }
+        }
+    }
+
+    /// So much of `bufs` has been written.
+    fn wrote(&mut self, bufs: &[IoSlice<'_>], written: usize) -> io::Result<()> {
+        self.conn.count_written(written);
+        if let Some((_, sent)) = &mut self.frames {
+            let mut left = written;
+            for buf in bufs {
+                let part = &buf[..buf.len().min(left)];
+                left -= part.len();
+                self.conn.http2.sent(sent.see(part));
+            }
+        }
+        if self.patience.moved(written as u64) || self.conn.is_tunnel() {
+            return Ok(());
+        }
+        Err(self.slow_reader())
+    }
+
+    fn slow_reader(&self) -> io::Error {
+        self.conn.close_for(CloseReason::SlowReader);
+        io::Error::new(io::ErrorKind::TimedOut, "the client does not read what it asked for")
     }
 
     /// An upgraded connection is driven by somebody else's task, which is told of the end in this way alone.
@@ -128,7 +177,7 @@ impl AsyncRead for Io {
                 Poll::Pending => {
                     this.conn.set_in_record(this.transport.is_in_record());
                     if this.retires() {
-                        this.conn.close_for(crate::CloseReason::Retired);
+                        this.conn.close_for(CloseReason::Retired);
                         return Poll::Ready(Ok(()));
                     }
                     return Poll::Pending;
@@ -141,8 +190,8 @@ impl AsyncRead for Io {
         }
         let read = &buf.filled()[before..];
         this.conn.count_read(read);
-        if this.frames.as_mut().is_some_and(|frames| frames.see(read)) {
-            this.conn.set_ponged();
+        if let Some((received, _)) = &mut this.frames {
+            this.conn.http2.received(received.see(read));
         }
         Poll::Ready(Ok(()))
     }
@@ -150,11 +199,7 @@ impl AsyncRead for Io {
 
 impl AsyncWrite for Io {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        this.cut(cx)?;
-        let written = ready!(Pin::new(&mut this.transport).poll_write(cx, buf))?;
-        this.conn.count_written(written);
-        Poll::Ready(Ok(written))
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -164,8 +209,11 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.cut(cx)?;
-        let written = ready!(Pin::new(&mut this.transport).poll_write_vectored(cx, bufs))?;
-        this.conn.count_written(written);
+        let written = match Pin::new(&mut this.transport).poll_write_vectored(cx, bufs) {
+            Poll::Ready(written) => written?,
+            Poll::Pending => return this.poll_unread(cx).map(Err),
+        };
+        this.wrote(bufs, written)?;
         Poll::Ready(Ok(written))
     }
 
@@ -176,7 +224,12 @@ impl AsyncWrite for Io {
     /// hyper calls it when its own buffer is empty. An exchange ends when the transport's is, too.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(Pin::new(&mut this.transport).poll_flush(cx))?;
+        match Pin::new(&mut this.transport).poll_flush(cx) {
+            // A session of TLS, which takes more than its socket does.
+            Poll::Pending => return this.poll_unread(cx).map(Err),
+            Poll::Ready(flushed) => flushed?,
+        }
+        this.patience.rest();
         if this.frames.is_none() && this.conn.flushed() && this.conn.order() >= Order::Drain {
             // hyper would not read again of itself, and so not see that it may retire now.
             cx.waker().wake_by_ref();
@@ -193,7 +246,11 @@ impl AsyncWrite for Io {
             return Pin::new(&mut this.transport).poll_shutdown(cx);
         }
         if let Closing::Open = this.closing {
-            let shut = ready!(Pin::new(&mut this.transport).poll_shutdown(cx));
+            let shut = match Pin::new(&mut this.transport).poll_shutdown(cx) {
+                // It has a last word for its peer.
+                Poll::Pending => Err(ready!(this.poll_unread(cx))),
+                Poll::Ready(shut) => shut,
+            };
             this.closing =
                 if shut.is_err() || this.ended { Closing::Closed } else { Closing::Lingering(Linger::new()) };
         }
@@ -210,7 +267,7 @@ impl AsyncWrite for Io {
 
 impl Drop for Io {
     fn drop(&mut self) {
-        if self.conn.would_look_whole() {
+        if self.conn.is_to_be_reset() {
             let _ = self.transport.tcp().set_zero_linger();
         }
     }

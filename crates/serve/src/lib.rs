@@ -61,11 +61,26 @@
 //! | [`header`](Server::header) | a head's first byte | its last | 20 s; 5 s in a drain | 408, and it is closed |
 //! | [`keep_alive_idle`](Server::keep_alive_idle) | the last byte of an answer is with the kernel | the first of the next head | 75 s | it is closed |
 //! | [`request_body_idle`](Server::request_body_idle) | the handler waits for a frame of the body | the frame | 30 s | the body fails, see below |
+//! | [`min_rate`](Server::min_rate), sending | the same | the same, if it was worth the wait | 240 B/s, 5 s of grace | the body fails |
+//! | [`min_rate`](Server::min_rate), reading | the socket takes no more of what waits for it, or HTTP/2 streams have what the peer's windows do not let through | it takes enough | 240 B/s, 73 s of nothing | it is reset, its handlers are dropped |
+//! | [`max_age`](Server::max_age) | the connection's acceptance | its next answer, or the grace | off | that answer says `Connection: close`; in HTTP/2, GOAWAY |
 //!
-//! The clocks of a connection run only between two exchanges: none of them cuts an answer. In HTTP/2 a head has no
-//! clock of its own; a connection without a stream is idle, whatever frames it sends. While a handler waits for the
-//! body, the deadline of its request stands still ([`RequestContext`](macadam_core::RequestContext)). Nothing here
-//! times a client that does not read what it asked for.
+//! The first three run only between two exchanges: none of them cuts an answer. In HTTP/2 the head's clock is that of the
+//! preface with its SETTINGS, and of a block of headers; a connection without a stream is idle, whatever frames it
+//! sends. While a handler waits for the body, the deadline of its request stands still
+//! ([`RequestContext`](macadam_core::RequestContext)).
+//!
+//! # Slow clients
+//!
+//! A client is slow only while it is waited for: not while a handler computes, makes nothing, or does not ask for the
+//! body; nor while this process stands still, which its own late looks at the clock tell. Bytes move in lumps, and what
+//! moves pays for the time since the last: 240 bytes a second are 16 KiB in 68 s. That is how much the system holds
+//! unsent (`TCP_NOTSENT_LOWAT`), and how seldom it says that there is room; so a client that reads nothing at all is
+//! known to be slow after 73 s, and costs no more than that, hyper's buffer and its own window. How fast it reads what its
+//! own system has taken ahead nobody can see: with a window of megabytes a slow reader looks like one that reads nothing,
+//! and then everything. An upgraded connection is read as fast as its ends agree.
+//!
+//! In HTTP/2 the rate is the connection's: a stream without a window is not held against a peer that reads the others.
 //!
 //! An HTTP/1 request whose body nobody has read, because it was refused, would cost its client the connection. Where no
 //! more than 64 KiB of known length are left, they are read and thrown away before the answer goes out, for 50 ms at most;
@@ -77,7 +92,7 @@
 //! |---|---|---|---|
 //! | a head is not whole in time | 408 | `Connection: close` | `request-timeout` |
 //! | a head is not whole, and its connection makes room for another | 408 | `Connection: close` | `request-timeout` |
-//! | a body does not come in time, and the service then answers with an error that is no rejection itself | 408 | `Connection: close` in HTTP/1 | `request-timeout` |
+//! | a body does not come in time, or too slowly, and the service then answers with an error that is no rejection itself | 408 | `Connection: close` in HTTP/1 | `request-timeout` |
 //!
 //! hyper itself answers a malformed head with 400 and one of more than 64 KiB with 431, both empty. Whoever is answered
 //! so, or closed on while it still sends, reads its answer whole: a closing connection reads on until the client closes
@@ -134,6 +149,9 @@
 //! connections have a request, the newcomer waits. [`Server::fit_descriptors`] makes sure that the process may have
 //! as many descriptors.
 //!
+//! With [`Server::max_connections_per_address`] what one address has beyond its share is reset as it is accepted, before
+//! anything is made for it, and [counted](Handle::refused).
+//!
 //! # Ordering
 //!
 //! Outside everything: it makes the [`RequestContext`](macadam_core::RequestContext), with the peer's address, and
@@ -143,15 +161,16 @@
 //! # Cost
 //!
 //! A request pays the context (two allocations), one clock read when it arrives and one when its connection waits
-//! again. No lock is taken and no line of memory is shared with other connections; no future and no body is boxed. A
-//! service that is ready is called without a clone. A session of TLS is one allocation more a connection, and a plain
-//! connection is no larger for it.
+//! again. A write that the socket takes costs no clock read and no timer; the first that it does not makes one. No lock is
+//! taken and no line of memory is shared with other connections; no future and no body is boxed. A service that is ready is
+//! called without a clone. A session of TLS is one allocation more a connection, and a plain connection is no larger for it.
 //!
 //! # Differences from `axum::serve` and hyper-util
 //!
 //! - hyper-util's `auto` has no clock before it knows the protocol; a client that says nothing stays for ever.
 //! - hyper's `graceful_shutdown` counts half a head as idle, and closes on it: of requests sent within 2 ms of a
 //!   shutdown 46 % were lost where 0.1 % are here.
+//! - Nothing in either times a client that does not read, or an HTTP/2 client that does not speak.
 //! - hyper's `header_read_timeout` also ends idle connections, and answers nobody.
 //! - `axum::serve` accepts as many connections as there are descriptors, then sleeps a second at a time.
 //! - A service's error is an error here: it closes the connection, or resets the stream.
@@ -160,6 +179,8 @@
 //! - HTTP/2 without TLS knows of WebSockets (RFC 8441), as `axum::serve` does, and hyper alone does not.
 
 mod accept;
+mod addresses;
+mod age;
 mod alarm;
 mod body;
 mod cancel;
@@ -169,6 +190,7 @@ mod connection;
 mod descriptors;
 mod error;
 mod figures;
+mod frames;
 mod handle;
 mod house;
 mod http1;
@@ -178,7 +200,7 @@ mod late;
 mod linger;
 mod listen;
 mod order;
-mod pong;
+mod patience;
 mod reason;
 mod rooms;
 mod server;

@@ -35,6 +35,12 @@ reasons! {
     Header = "header",
     /// It was idle for too long.
     KeepAliveIdle = "keep-alive-idle",
+    /// HTTP/1: a request's body did not come in time.
+    RequestBody = "request-body",
+    /// It took what it was sent too slowly, or none of it for too long.
+    SlowReader = "slow-reader",
+    /// It had reached its greatest age.
+    MaxAge = "max-age",
     /// It was idle, and the process drains.
     Retired = "retired",
     /// It waited longest when there was no room for a new one.

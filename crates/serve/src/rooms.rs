@@ -5,6 +5,7 @@ use std::{cmp::Reverse, sync::Arc};
 use slab::Slab;
 
 use crate::{
+    addresses::Seat,
     conn::{Conn, NOT_WAITING},
     reason::CloseReason,
 };
@@ -23,6 +24,7 @@ pub(crate) struct Rooms {
 pub(crate) struct Room {
     conn: Arc<Conn>,
     key: usize,
+    _seat: Option<Seat>,
 }
 
 impl Rooms {
@@ -30,9 +32,9 @@ impl Rooms {
         Self { taken: Slab::new(), candidates: Vec::new(), leaving: 0 }
     }
 
-    pub(crate) fn take(&mut self, conn: Arc<Conn>) -> Room {
+    pub(crate) fn take(&mut self, conn: Arc<Conn>, seat: Option<Seat>) -> Room {
         let key = self.taken.insert(Arc::clone(&conn));
-        Room { conn, key }
+        Room { conn, key, _seat: seat }
     }
 
     fn give_up(&mut self, key: usize) {

@@ -4,7 +4,7 @@ use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use macadam_core::PhaseWatch;
+use macadam_core::{PhaseWatch, body::MinRate};
 use tokio::{
     net::{TcpListener, TcpStream},
     select,
@@ -15,8 +15,9 @@ use tracing::info;
 
 use crate::{
     accept::Acceptor,
+    addresses::{Addresses, Seat},
     body::Body,
-    clocks::Clocks,
+    clocks::{Clocks, MaxAge, NO_LIMIT},
     conn::Conn,
     connection,
     descriptors::{connections_in, raise_descriptor_limit},
@@ -24,6 +25,7 @@ use crate::{
     house::House,
     listen::Listen,
     order::{Order, Orders},
+    patience::UNSENT,
     service::{App, BoxError},
     transport::Door,
 };
@@ -35,6 +37,7 @@ pub struct Server {
     door: Door,
     clocks: Clocks,
     max_connections: usize,
+    addresses: Option<Arc<Addresses>>,
     phase: Option<PhaseWatch>,
     house: Arc<House>,
 }
@@ -52,11 +55,15 @@ pub struct Served {
 impl Server {
     /// Serves on this listener.
     pub fn new(listener: TcpListener) -> Self {
+        // Every connection inherits it.
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let _ = socket2::SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT);
         Self {
             listener,
             door: Door::Plain,
             clocks: Clocks::default(),
             max_connections: 10_000,
+            addresses: None,
             phase: None,
             house: Arc::new(House::new()),
         }
@@ -117,12 +124,39 @@ impl Server {
         self
     }
 
+    /// How slowly a client may send a request's body while the handler waits for it, and how slowly it may take what
+    /// there is for it (240 bytes a second, but for 5 s). The body then fails; the connection is then reset, and its
+    /// handlers are dropped.
+    ///
+    /// What is taken is seen in lumps of 16 KiB, so a client that takes nothing has as much longer as the rate gives it
+    /// for these: 73 s. One that sends nothing has [`request_body_idle`](Self::request_body_idle).
+    pub fn min_rate(mut self, rate: MinRate) -> Self {
+        self.clocks.min_rate = rate;
+        self
+    }
+
+    /// How old a connection may become, a tenth more or less (no limit). It then ends with its next answer; in HTTP/2 it
+    /// takes no new streams. What is not over after `grace` is cut. An upgraded connection has no age.
+    pub fn max_age(mut self, age: Duration, grace: Duration) -> Self {
+        self.clocks.max_age = Some(MaxAge { age: age.min(NO_LIMIT), grace: grace.min(NO_LIMIT) });
+        self
+    }
+
     /// How many connections may be open at once (10,000, at least 1).
     ///
     /// At the cap the connection that has waited longest without a request makes room for a new one; where all have
     /// one, the new one waits.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections.max(1);
+        self
+    }
+
+    /// How many connections one address may have open at once (no limit; at least 1). In IPv6 a /64 is one address. What
+    /// comes beyond is reset as it is accepted.
+    ///
+    /// It is for a listener that clients reach directly: behind a load balancer all have its address.
+    pub fn max_connections_per_address(mut self, connections: usize) -> Self {
+        self.addresses = Some(Arc::new(Addresses::new(connections.max(1))));
         self
     }
 
@@ -170,14 +204,25 @@ impl Server {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let Self { listener, door, clocks, max_connections, phase, house } = self;
+        let Self { listener, door, clocks, max_connections, addresses, phase, house } = self;
         let _watch = door.watch();
         let orders = Orders { phase };
         let mut order = Order::Serve;
         let cut = CutOnDrop(Arc::clone(&house));
         // It owns the service, so that this future is `Send` where the service is not `Sync`.
         let building = Arc::clone(&house);
-        let start = move |(stream, peer)| start(stream, peer, &door, &building, clocks, &service);
+        let start = move |(stream, peer, seat)| start(stream, peer, seat, &door, &building, clocks, &service);
+        let admit = |(stream, peer): (TcpStream, SocketAddr)| {
+            let Some(addresses) = &addresses else { return Some((stream, peer, None)) };
+            let seat = addresses.take(peer.ip());
+            if seat.is_none() {
+                house.figures.refused.add(1);
+                // A reset leaves nothing behind, here or there.
+                let _ = stream.set_zero_linger();
+                return None;
+            }
+            Some((stream, peer, seat))
+        };
 
         let mut acceptor = Acceptor::new(listener);
         let mut held = None;
@@ -194,7 +239,7 @@ impl Server {
                     held.take().map(&start);
                 }
                 accepted = acceptor.accept(), if held.is_none() => match accepted {
-                    Ok(accepted) => held = Some(accepted),
+                    Ok(accepted) => held = admit(accepted),
                     Err(_) => house.figures.accept_errors.add(1),
                 }
             }
@@ -202,7 +247,7 @@ impl Server {
         if order == Order::Drain {
             // Those wait for an answer too.
             let room = max_connections.saturating_sub(house.rooms().len());
-            held.into_iter().chain(acceptor.rest().take(room)).for_each(&start);
+            held.into_iter().chain(acceptor.rest().filter_map(admit).take(room)).for_each(&start);
             house.tell(order);
         }
 
@@ -219,6 +264,7 @@ impl Server {
 fn start<S: App>(
     stream: TcpStream,
     peer: SocketAddr,
+    seat: Option<Seat>,
     door: &Door,
     house: &Arc<House>,
     clocks: Clocks,
@@ -227,7 +273,7 @@ fn start<S: App>(
     // What is written is whole answers and frames: waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
     let conn = Arc::new(Conn::new(Arc::clone(house), clocks, peer));
-    let room = house.enter(Arc::clone(&conn));
+    let room = house.enter(Arc::clone(&conn), seat);
     tokio::spawn(connection::run(stream, door.clone(), conn, room, service.clone()));
 }
 
@@ -262,12 +308,11 @@ impl fmt::Debug for Server {
             .field("door", &self.door)
             .field("clocks", &self.clocks)
             .field("max_connections", &self.max_connections)
+            .field("max_connections_per_address", &self.addresses.as_ref().map(|addresses| addresses.most()))
             .field("phase", &self.phase)
             .finish_non_exhaustive()
     }
 }
 
-/// A year: more than any clock needs, and less than an instant can hold.
-pub(crate) const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// What is cut gets this long to be dropped.
 const TO_LET_GO: Duration = Duration::from_millis(100);

@@ -23,7 +23,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::{body::Body, cancel::CancelBody, conn::Conn, order::Order, unread::Drain};
+use crate::{body::Body, cancel::CancelBody, conn::Conn, order::Order, reason::CloseReason, unread::Drain};
 
 /// The bounds of [`Server::serve`](crate::Server::serve), in one name.
 pub(crate) trait App:
@@ -75,6 +75,7 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for ConnService<S> {
             conn: Arc::clone(conn),
             number,
             is_http1,
+            waits: false,
             connects: request.method() == Method::CONNECT,
         };
 
@@ -204,6 +205,8 @@ pub(crate) struct Exchange {
     conn: Arc<Conn>,
     number: u64,
     is_http1: bool,
+    /// HTTP/2: it has a frame in hand that is not sent.
+    waits: bool,
     connects: bool,
 }
 
@@ -217,8 +220,12 @@ impl Guard for Exchange {
         }
         if self.is_http1 {
             // Only the last of pipelined answers may say so: what stands behind it would be thrown away.
-            let leaving = conn.order() >= Order::LameDuck && conn.nothing_behind();
-            if !upgrades && (leaving || conn.is_late(self.number)) {
+            let leaving = conn.is_leaving_soon() && conn.nothing_behind();
+            let late = conn.is_late(self.number);
+            if late {
+                conn.close_for(CloseReason::RequestBody);
+            }
+            if !upgrades && (leaving || late) {
                 head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
         } else {
@@ -230,7 +237,21 @@ impl Guard for Exchange {
         }
     }
 
-    fn end(self, _: End) {
+    fn handed_on(&mut self) {
+        if !self.is_http1 && !self.waits {
+            self.waits = true;
+            self.conn.http2.waits();
+        }
+    }
+
+    fn asked(&mut self) {
+        if mem::take(&mut self.waits) {
+            self.conn.http2.waits_no_more();
+        }
+    }
+
+    fn end(mut self, _: End) {
+        self.asked();
         self.conn.forget_late(self.number);
         self.conn.response_over();
         // A stream may end without a frame of its own, by the client's reset or its task's drop, and the clocks are the

@@ -17,6 +17,13 @@ pub struct Client<S = TcpStream> {
     unread: Vec<u8>,
 }
 
+impl From<TcpStream> for Client {
+    /// A connection made elsewhere.
+    fn from(stream: TcpStream) -> Self {
+        Self { stream, unread: Vec::new() }
+    }
+}
+
 /// One response, read to its end.
 #[derive(Clone, Debug)]
 pub struct Reply {

@@ -66,7 +66,7 @@ impl Tls {
     /// How long a connection may take from its acceptance to the end of its handshake (10 s; 2 s in a drain). It is then
     /// closed.
     pub fn handshake(mut self, limit: Duration) -> Self {
-        self.handshake = limit.min(crate::server::NO_LIMIT);
+        self.handshake = limit.min(crate::clocks::NO_LIMIT);
         self
     }
 

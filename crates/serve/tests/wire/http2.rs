@@ -50,19 +50,19 @@ impl Client {
 }
 
 /// A client that sends the frames it is told to, and no PONG.
-struct Raw {
-    stream: TcpStream,
+pub(crate) struct Raw {
+    pub(crate) stream: TcpStream,
 }
 
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const HEADERS: u8 = 1;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const HEADERS: u8 = 1;
 const END_STREAM_AND_HEADERS: u8 = 5;
-const ACK: u8 = 1;
+pub(crate) const ACK: u8 = 1;
 
 impl Raw {
-    async fn connect(town: &Town) -> Self {
+    pub(crate) async fn connect(town: &Town) -> Self {
         let stream = TcpStream::connect(town.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let mut raw = Self { stream };
@@ -72,7 +72,7 @@ impl Raw {
         raw
     }
 
-    async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    pub(crate) async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
         let mut frame = vec![0, 0, u8::try_from(payload.len()).unwrap(), kind, flags];
         frame.extend(stream.to_be_bytes());
         frame.extend(payload);
@@ -80,7 +80,7 @@ impl Raw {
     }
 
     /// A GET for `path`, in the static table's terms.
-    async fn get(&mut self, stream: u32, path: &str) {
+    pub(crate) async fn get(&mut self, stream: u32, path: &str) {
         let mut block = vec![0x82, 0x86, 0x01, 4];
         block.extend(b"test");
         block.extend([0x04, u8::try_from(path.len()).unwrap()]);
@@ -89,7 +89,7 @@ impl Raw {
     }
 
     /// The next frame's kind, stream and payload; `None` at the end.
-    async fn frame(&mut self) -> Option<(u8, u32, Vec<u8>)> {
+    pub(crate) async fn frame(&mut self) -> Option<(u8, u32, Vec<u8>)> {
         let mut head = [0; 9];
         soon(self.stream.read_exact(&mut head)).await.ok()?;
         let [_, a, b, kind, _, stream @ ..] = head;
@@ -107,7 +107,7 @@ impl Raw {
         kinds
     }
 
-    async fn frame_of(&mut self, wanted: u8) -> (u32, Vec<u8>) {
+    pub(crate) async fn frame_of(&mut self, wanted: u8) -> (u32, Vec<u8>) {
         while let Some((kind, stream, payload)) = self.frame().await {
             if kind == wanted {
                 return (stream, payload);

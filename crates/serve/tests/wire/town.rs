@@ -3,16 +3,19 @@
 use std::{
     convert::Infallible,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::{BodyExt, Either, Full};
 use macadam_core::{Phase, PhaseOwner, RequestContext, Stage};
 use macadam_serve::{Body, CloseReason, Handle, Listen, Served, Server};
 use macadam_test::wire::Client;
@@ -35,11 +38,14 @@ pub(crate) struct App {
     pub(crate) entered: Semaphore,
     /// A permit lets one `/slow` go on.
     pub(crate) gate: Semaphore,
-    /// A permit for each `/slow` that was dropped before its end.
+    /// A permit for each `/slow` and `/frames` that was dropped before its end.
     pub(crate) dropped: Semaphore,
+    /// Frames that `/frames` was asked for.
+    pub(crate) frames: AtomicUsize,
 }
 
 pub(crate) const BIG: usize = 8 << 20;
+pub(crate) const FRAME: usize = 1000;
 
 impl Town {
     pub(crate) async fn open() -> Self {
@@ -57,6 +63,7 @@ impl Town {
             entered: Semaphore::new(0),
             gate: Semaphore::new(0),
             dropped: Semaphore::new(0),
+            frames: AtomicUsize::new(0),
         });
         let answering = Arc::clone(&app);
         let service = service_fn(move |request| answer(Arc::clone(&answering), request));
@@ -97,11 +104,14 @@ impl Town {
     }
 }
 
-async fn answer(app: Arc<App>, request: Request<Body>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    app: Arc<App>,
+    request: Request<Body>,
+) -> Result<Response<Either<Full<Bytes>, Frames>>, Infallible> {
     app.calls.fetch_add(1, SeqCst);
     let context = RequestContext::get(&request).expect("serve makes the context").clone();
     assert!(context.peer().is_some());
-    let text = |text: String| Response::new(Full::from(text));
+    let text = |text: String| Response::new(Either::Left(Full::from(text)));
     Ok(match request.uri().path() {
         "/slow" => {
             let mut guard = Dropped(Some(Arc::clone(&app)));
@@ -110,13 +120,36 @@ async fn answer(app: Arc<App>, request: Request<Body>) -> Result<Response<Full<B
             guard.0 = None;
             text("slow".into())
         }
-        "/big" => Response::new(Full::from(vec![b'b'; BIG])),
+        "/big" => Response::new(Either::Left(Full::from(vec![b'b'; BIG]))),
         // More than the 64 KiB that an HTTP/2 stream takes unasked, less than h2 buffers for it.
-        "/window" => Response::new(Full::from(vec![b'w'; 100_000])),
+        "/window" => Response::new(Either::Left(Full::from(vec![b'w'; 100_000]))),
         "/too-large" => {
             let mut response = text("too large".into());
             *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
             response
+        }
+        "/frames" => {
+            let every = Duration::ZERO;
+            Response::new(Either::Right(Frames {
+                left: 50_000_000 / FRAME,
+                every,
+                next: None,
+                dropped: Dropped(Some(app)),
+            }))
+        }
+        // Three frames, and a while between them.
+        "/drip" => {
+            let every = Duration::from_millis(500);
+            Response::new(Either::Right(Frames { left: 3, every, next: None, dropped: Dropped(Some(app)) }))
+        }
+        // The body is not asked for until the gate opens.
+        "/lazy" => {
+            app.entered.add_permits(1);
+            app.gate.acquire().await.unwrap().forget();
+            match request.into_body().collect().await {
+                Ok(body) => text(body.to_bytes().len().to_string()),
+                Err(error) => text(error.to_string()),
+            }
         }
         // As axum's extractors do.
         "/upload" => match request.into_body().collect().await {
@@ -160,6 +193,40 @@ async fn answer(app: Arc<App>, request: Request<Body>) -> Result<Response<Full<B
         }
         _ => text("ok".into()),
     })
+}
+
+/// Frames of a kilobyte, each after a while.
+struct Frames {
+    left: usize,
+    every: Duration,
+    next: Option<Pin<Box<tokio::time::Sleep>>>,
+    dropped: Dropped,
+}
+
+impl HttpBody for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = self.get_mut();
+        if this.left == 0 {
+            this.dropped.0 = None;
+            return Poll::Ready(None);
+        }
+        if !this.every.is_zero() {
+            let every = this.every;
+            ready!(this.next.get_or_insert_with(|| Box::pin(tokio::time::sleep(every))).as_mut().poll(cx));
+            this.next = None;
+        }
+        this.left -= 1;
+        if let Some(app) = &this.dropped.0 {
+            app.frames.fetch_add(1, SeqCst);
+        }
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'f'; FRAME])))))
+    }
 }
 
 struct Dropped(Option<Arc<App>>);
