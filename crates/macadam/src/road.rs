@@ -5,11 +5,12 @@ use std::{
     fmt, io,
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use axum::Router;
 use macadam_admin::{Admin, AdminHandle};
-use macadam_core::{Gauges, Render};
+use macadam_core::{Gauges, Render, body::MinRate};
 use macadam_graceful_shutdown::{Draining, Report, Shutdown, ShutdownHandle};
 use macadam_health::Health;
 use macadam_load_shed::LoadShedHandle;
@@ -80,20 +81,9 @@ impl Road {
     ///
     /// Where an address cannot be listened on, the log's filter is none, or the road has been run before.
     pub async fn serve(&self, app: Router) -> Result<Report, Error> {
-        let settings = &self.settings.serve;
         let listener = self.bind()?;
         let address = listener.local_addr().map_err(Error::Serve)?;
-        let (server, handle) = self
-            .encryption
-            .on(Server::new(listener))
-            .first_byte(settings.first_byte)
-            .header(settings.header)
-            .keep_alive_idle(settings.keep_alive_idle)
-            .request_body_idle(self.settings.timeouts.request_body_idle)
-            .max_connections(settings.max_connections as usize)
-            .fit_descriptors()
-            .phase(self.handle.watch())
-            .pair();
+        let (server, handle) = self.server(listener).pair();
         let service = self.wrap(app);
         let serve = async |_: Draining| {
             server.serve(service).await;
@@ -153,6 +143,29 @@ impl Road {
             serve(draining)
         };
         Ok(shutdown.run(serve).await)
+    }
+
+    fn server(&self, listener: tokio::net::TcpListener) -> Server {
+        let settings = &self.settings.serve;
+        let server = self
+            .encryption
+            .on(Server::new(listener))
+            .first_byte(settings.first_byte)
+            .header(settings.header)
+            .keep_alive_idle(settings.keep_alive_idle)
+            .request_body_idle(self.settings.timeouts.request_body_idle)
+            .min_rate(MinRate::new(settings.min_rate, GRACE))
+            .max_connections(settings.max_connections as usize)
+            .fit_descriptors()
+            .phase(self.handle.watch());
+        let server = match settings.max_age {
+            Some(age) => server.max_age(age, settings.max_age_grace),
+            None => server,
+        };
+        match settings.max_connections_per_address {
+            0 => server,
+            connections => server.max_connections_per_address(connections as usize),
+        }
     }
 
     fn bind(&self) -> Result<tokio::net::TcpListener, Error> {
@@ -222,3 +235,6 @@ pub async fn serve(app: Router) -> Result<Report, Error> {
     let settings = Settings::load()?;
     Road::builder(settings.name.clone()).settings(settings).build()?.serve(app).await
 }
+
+/// For how long a client may be slower than `serve.min_rate`.
+const GRACE: Duration = Duration::from_secs(5);

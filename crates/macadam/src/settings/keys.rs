@@ -101,8 +101,16 @@ pub(super) const KEYS: &[Key] = keys! {
         "20 s is what Apache gives a head; a head is one packet.";
     serve.keep_alive_idle: "From the end of an exchange to the next request on its connection.",
         "75 s is longer than the 60 s of common load balancers: the side that reuses a connection should be the one that closes it.";
+    serve.min_rate: "The bytes a second that a client has to send of a body that is waited for, and to take of an answer; 0 for none.",
+        "240 is Kestrel's, and slower than any network that people use. It may be slower for 5 s, and what it takes is judged by pieces of 16 KiB.";
+    serve.max_age: "The age at which a connection is ended with its next answer, a tenth more or less; or `off`.",
+        "It moves clients to new instances where a load balancer shares out connections and not requests; elsewhere it only costs.";
+    serve.max_age_grace: "From that age until what is still in flight on the connection is cut.",
+        "30 s is ten times the default deadline of a request.";
     serve.max_connections: "The most connections at once. At the cap, the one that has been silent longest makes room.",
         "10,000 connections are some 200 MB at worst; lowered to what the descriptor limit allows.";
+    serve.max_connections_per_address: "The most connections of one address, in IPv6 of one /64, at once; more are reset. 0 for no limit.",
+        "Behind a load balancer all clients have its address. It is for a listener that they reach directly.";
     serve.reuse_port: "Whether other processes may listen on the same address (`SO_REUSEPORT`).",
         "Without it a second instance on the address is an error that somebody sees.";
     serve.tls_certificate: "A PEM file with the service's certificate, then those that issued it, or `off`. It needs the feature `tls`, and `serve.tls_key`.",

@@ -146,8 +146,16 @@ pub struct Serve {
     pub header: Duration,
     /// From the end of an exchange to the next request.
     pub keep_alive_idle: Duration,
+    /// The least bytes a second of a client that is waited for; 0 for none.
+    pub min_rate: u32,
+    /// The age at which a connection is to end.
+    pub max_age: Option<Duration>,
+    /// From that age until what is in flight on it is cut.
+    pub max_age_grace: Duration,
     /// The most connections at once.
     pub max_connections: u32,
+    /// The most connections of one address; 0 for no limit.
+    pub max_connections_per_address: u32,
     /// Whether other processes may listen on the same address.
     pub reuse_port: bool,
     /// The file with the certificate; `None` for no TLS.
@@ -221,7 +229,11 @@ impl Settings {
                 first_byte: Duration::from_secs(10),
                 header: Duration::from_secs(20),
                 keep_alive_idle: Duration::from_secs(75),
+                min_rate: 240,
+                max_age: None,
+                max_age_grace: Duration::from_secs(30),
                 max_connections: 10_000,
+                max_connections_per_address: 0,
                 reuse_port: false,
                 tls_certificate: None,
                 tls_key: None,
@@ -315,6 +327,7 @@ impl Settings {
             (self.serve.header.is_zero(), "serve.header"),
             (self.serve.keep_alive_idle.is_zero(), "serve.keep_alive_idle"),
             (self.serve.tls_handshake.is_zero(), "serve.tls_handshake"),
+            (self.serve.max_age == Some(Duration::ZERO), "serve.max_age"),
             (self.serve.max_connections == 0, "serve.max_connections"),
             (self.load_shed.max_in_flight == 0, "load_shed.max_in_flight"),
         ];
