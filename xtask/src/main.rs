@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks on its terminal")]
 
 mod ci;
+mod crowd;
 mod defaults;
 mod line;
 mod stopwatch;
@@ -37,6 +38,8 @@ enum Chore {
     Defaults(defaults::Args),
     /// Run the tournament of load shedders, and write docs/load-shed from it
     Tournament(tournament::Args),
+    /// Hold a service by 15,000 connections that do nothing, and print what that does
+    Crowd(crowd::Args),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Defaults(args) => defaults::run(&args),
         Chore::Tournament(args) => tournament::run(&args),
+        Chore::Crowd(args) => crowd::run(&args),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

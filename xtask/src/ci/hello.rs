@@ -11,7 +11,7 @@ const START: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_secs(15);
 
 pub(super) fn run() -> Result {
-    let mut service = Service::start("hello")?;
+    let mut service = Service::start("hello", &[])?;
 
     let answer = service.get_ok(service.listen, "/", START)?;
     let id = answer.header("x-request-id").filter(|id| !id.is_empty());

@@ -6,10 +6,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{Args, hello};
+use super::{Args, hello, slow_clients};
 use crate::line::Line;
 use crate::workspace::Workspace;
-use crate::{Result, tidy};
+use crate::{Result, crowd, tidy};
 
 pub(super) struct Job {
     pub(super) name: &'static str,
@@ -68,6 +68,16 @@ pub(super) const JOBS: &[Job] = &[
         name: "hello",
         shows: "the smallest service starts, answers, says that it is ready, and stops",
         run: |_| hello::run(),
+    },
+    Job {
+        name: "slow",
+        shows: "slowhttptest's four attacks leave a healthy client served, and nothing behind",
+        run: |_| slow_clients::run(),
+    },
+    Job {
+        name: "crowd",
+        shows: "2,000 connections that do nothing are gone at their time, and harm nobody",
+        run: |_| crowd::run_short(),
     },
 ];
 

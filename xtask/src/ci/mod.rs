@@ -4,6 +4,7 @@ mod hello;
 mod http;
 mod jobs;
 mod service;
+mod slow_clients;
 mod summary;
 
 use clap::builder::PossibleValuesParser;

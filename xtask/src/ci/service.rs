@@ -23,11 +23,11 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Builds the example and starts it, with two free ports as its only settings.
+    /// Builds the example and starts it, with two free ports and what is given as its only settings.
     ///
     /// # Errors
     /// Where it does not build or start.
-    pub(super) fn start(example: &str) -> Result<Self> {
+    pub(super) fn start(example: &str, settings: &[(&'static str, &str)]) -> Result<Self> {
         Line::new("cargo build --package").word(example).run()?;
         let [listen, admin] = free_addresses()?;
         // On Unix cargo becomes the program that it runs, so that the signals go to the service.
@@ -35,10 +35,14 @@ impl Service {
             .word(example)
             .env("MACADAM_LISTEN", listen.to_string())
             .env("MACADAM_ADMIN_LISTEN", admin.to_string());
+        let line = settings.iter().fold(line, |line, (name, value)| line.env(name, *value));
         println!("$ {line} &");
         let mut command = line.command();
-        for (name, _) in env::vars_os().filter(|(name, _)| is_setting(&name.to_string_lossy())) {
-            command.env_remove(name);
+        let given = |name: &str| settings.iter().any(|(given, _)| *given == name);
+        for (name, _) in env::vars_os() {
+            if is_setting(&name.to_string_lossy()) && !given(&name.to_string_lossy()) {
+                command.env_remove(name);
+            }
         }
         Ok(Self { process: command.spawn()?, listen, admin })
     }
