@@ -98,7 +98,7 @@ where
                     }
                     // Where there is no room among the streams, it is asked for again with the next piece.
                     let waits = upload.as_mut().is_some_and(|upload| upload.poll(cx).is_ready());
-                    if waits && future.guard_mut().is_none_or(Permit::stream) {
+                    if waits && future.guard_mut().is_none_or(Permit::upload) {
                         *upload = None;
                     }
                     return Poll::Pending;

@@ -148,6 +148,13 @@ impl Permit {
         true
     }
 
+    /// The same for a request that waits for its own body, and so says nothing of what there is too much of, whatever
+    /// becomes of it.
+    pub(crate) fn upload(&mut self) -> bool {
+        self.use_ = Use::Unknown;
+        self.stream()
+    }
+
     /// Has the body looked at from now on, if it has a slot.
     fn watch(&mut self) {
         match std::mem::replace(&mut self.held, Held::Nothing) {

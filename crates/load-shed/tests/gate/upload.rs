@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use crate::stand::{limit, pass, turn};
 use http::{Method, Request, Response};
-use macadam_core::{RequestContext, Stage, Wire};
+use macadam_core::{Gauges, RequestContext, Stage, Wire};
 use macadam_load_shed::LoadShedHandle;
 use macadam_test::ScriptedBody;
 use tokio::{
@@ -102,6 +102,30 @@ async fn an_upload_that_is_dropped_gives_back_what_it_moved_to() {
     sent.abort();
     turn().await;
     assert_eq!((gate.in_flight(), gate.streams()), (0, 0));
+}
+
+fn given_up(gate: &LoadShedHandle) -> f64 {
+    let mut bad = 0.0;
+    gate.read(&mut |reading| {
+        if reading.name == "macadam_load_shed_ended_total" && reading.labels == [("use", "bad")] {
+            bad = reading.value;
+        }
+    });
+    bad
+}
+
+/// Else whoever sends slowly would lower the limit for all.
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_never_came_is_no_sign_of_too_many_and_a_request_that_is_given_up_is() {
+    let (gate, service, _body) = reading();
+    let sent = send_upload(&service, Method::POST).await;
+    pass(LONG).await;
+    sent.abort();
+    turn().await;
+    assert_eq!(given_up(&gate), 0.0);
+    send_upload(&service, Method::POST).await.abort();
+    turn().await;
+    assert_eq!(given_up(&gate), 1.0);
 }
 
 #[tokio::test(start_paused = true)]
