@@ -11,15 +11,11 @@ use crate::line::Line;
 use crate::stopwatch::Stopwatch;
 
 /// Limits of a few seconds, so that all is over in less than a minute. A reader has five of them, and two for a lump.
-///
-/// Nothing is shed: to its gate slow uploads look like a service that gets nothing done, and here it is asked what the
-/// connections' own limits do.
 const SETTINGS: &[(&str, &str)] = &[
     ("MACADAM_SERVE_FIRST_BYTE", "2s"),
     ("MACADAM_SERVE_HEADER", "3s"),
     ("MACADAM_TIMEOUTS_REQUEST_BODY_IDLE", "3s"),
     ("MACADAM_SERVE_MIN_RATE", "8000"),
-    ("MACADAM_LOAD_SHED_MODE", "off"),
     ("MACADAM_TELEMETRY_LOGS", "off"),
 ];
 const ATTACKS: &[Attack] = &[
