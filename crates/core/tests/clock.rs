@@ -151,24 +151,24 @@ async fn a_fork_made_during_a_pause_has_the_time_that_is_left() {
 async fn a_lowered_deadline_goes_back_unless_it_was_moved_since() {
     let times = Times::new();
     times.set(3 * SECOND);
-    assert!(times.context.lower_deadline(times.at(3 * SECOND)).is_none());
-    let outer = times.context.lower_deadline(times.at(2 * SECOND)).unwrap();
-    let inner = times.context.lower_deadline(times.at(SECOND)).unwrap();
+    assert!(times.context.lower_timeout(3 * SECOND).is_none());
+    let outer = times.context.lower_timeout(2 * SECOND).unwrap();
+    let inner = times.context.lower_timeout(SECOND).unwrap();
     assert_eq!(times.deadline(), Some(SECOND));
     drop(inner);
     assert_eq!(times.deadline(), Some(2 * SECOND));
     drop(outer);
     assert_eq!(times.deadline(), Some(3 * SECOND));
 
-    let moved = times.context.lower_deadline(times.at(SECOND)).unwrap();
+    let moved = times.context.lower_timeout(SECOND).unwrap();
     times.set(5 * SECOND);
     drop(moved);
     assert_eq!(times.deadline(), Some(5 * SECOND));
 
     let owner = times.context.own_timer().unwrap();
-    owner.lower_deadline(times.at(6 * SECOND));
+    owner.lower_timeout(6 * SECOND);
     assert_eq!(times.deadline(), Some(5 * SECOND));
-    owner.lower_deadline(times.at(SECOND));
+    owner.lower_timeout(SECOND);
     drop(owner);
     assert_eq!(times.deadline(), Some(SECOND), "the owner lowers for good");
 }
@@ -197,7 +197,7 @@ async fn whatever_makes_the_owner_due_earlier_wakes_it() {
     woken_to(Some(9 * SECOND), &|| times.set(9 * SECOND));
     woken_to(Some(8 * SECOND), &|| times.context.set_timeout(Some(8 * SECOND)));
     let lowered = std::cell::Cell::new(None);
-    woken_to(Some(7 * SECOND), &|| lowered.set(times.context.lower_deadline(times.at(7 * SECOND))));
+    woken_to(Some(7 * SECOND), &|| lowered.set(times.context.lower_timeout(7 * SECOND)));
     woken_to(Some(6 * SECOND), &|| times.context.inherit_deadline(times.at(6 * SECOND)));
     let asked = std::cell::Cell::new(None);
     woken_to(Some(5 * SECOND), &|| asked.set(times.context.ask_wake(times.at(5 * SECOND))));

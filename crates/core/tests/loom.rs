@@ -220,3 +220,20 @@ fn a_poll_asked_for_while_the_timers_owner_parks_is_seen_or_wakes_it() {
         assert!(parked == Some(near) || woken.0.load(SeqCst), "slept until {parked:?}");
     });
 }
+
+#[test]
+fn a_deadline_moved_while_the_timers_owner_lowers_it_is_where_one_of_them_put_it_last() {
+    let arrival = Instant::now();
+    let (far, near) = (Duration::from_secs(9), Duration::from_secs(1));
+    for (moved, lowered, ends) in [(near, far, [near, near]), (far, near, [far, near])] {
+        loom::model(move || {
+            let context = context(arrival);
+            let owner = context.own_timer().expect("nobody else owns it");
+            let lowering = thread::spawn(move || owner.lower_timeout(lowered));
+            context.set_deadline(Some(arrival + moved));
+            lowering.join().unwrap();
+            let end = context.deadline().expect("it has one") - arrival;
+            assert!(ends.contains(&end), "{end:?} of {moved:?} and {lowered:?}");
+        });
+    }
+}

@@ -9,13 +9,13 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
-use macadam_core::{Kind, Outcome, ResponseBody};
+use macadam_core::{Kind, ResponseBody};
 use pin_project_lite::pin_project;
 
-use crate::{BoxError, clocks::Clocks, course::Course, elapsed::Elapsed, layer::Extras, watch::Watch};
+use crate::{BoxError, cause::TimeoutCause, clocks::Clocks, course::Course, layer::Extras, watch::Watch};
 
 pin_project! {
-    /// Forwards the service's body unchanged, and ends it when its time is over: with [`Elapsed`], or if it is gRPC with
+    /// Forwards the service's body unchanged, and ends it when its time is over: with a [`TimeoutCause`], or if it is gRPC with
     /// status 4 in its trailers.
     ///
     /// After an error, its own or the service's, it has ended.
@@ -42,7 +42,7 @@ impl<B: Body> TimeoutBody<B> {
     #[inline]
     pub(crate) fn of(
         response: Response<B>,
-        watch: Pin<&mut Watch>,
+        watch: &mut Watch,
         extras: Option<Arc<Extras>>,
     ) -> Response<Self> {
         let clocks = Clocks::after_head(watch, Course::of(&response), extras);
@@ -72,10 +72,10 @@ where
         let mut this = self.project();
         let frame = this.inner.as_mut().poll_frame(cx);
         // By reference: what is passed on is moved but once.
-        let elapsed = match (this.clocks.as_mut(), &frame) {
+        let cause = match (this.clocks.as_mut(), &frame) {
             (Some(clocks), Poll::Ready(Some(Ok(frame)))) => {
                 let cut = clocks.is_late() && !frame.is_trailers() && !this.inner.is_end_stream();
-                cut.then_some(Elapsed::ResponseDeadline)
+                cut.then_some(TimeoutCause::ResponseDeadline)
             }
             (Some(clocks), Poll::Pending) => Some(ready!(clocks.poll(cx))),
             (Some(_), Poll::Ready(None | Some(Err(_)))) => {
@@ -84,20 +84,17 @@ where
             }
             (None, _) => None,
         };
-        let (Some(elapsed), Some(clocks)) = (elapsed, &this.clocks) else {
+        let (Some(cause), Some(clocks)) = (cause, &this.clocks) else {
             return frame.map_err(|error| fail(this.inner, error));
         };
         // Settled before the service's body goes: the guards in there take their drop for the client's doing.
-        if let Some(context) = clocks.context() {
-            context.settle(Outcome::TimedOut);
-        }
-        clocks.count(elapsed);
+        clocks.tell(cause);
         let course = clocks.course();
         give_up(this.inner);
         *this.clocks = None;
         Poll::Ready(Some(match course {
             Course::Grpc => Ok(Frame::trailers(grpc_trailers())),
-            _ => Err(elapsed.into()),
+            _ => Err(cause.into()),
         }))
     }
 

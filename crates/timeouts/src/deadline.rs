@@ -47,9 +47,60 @@ impl Deadline {
         self.instant().map(|at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Moves it, earlier or later, or takes it away. One that was inherited from a caller stays.
-    pub fn set(&self, at: Option<Instant>) {
-        self.context.set_deadline(at);
+    /// Moves it, earlier or later, or takes it away, and says where it was. One that was inherited from a caller stays.
+    pub fn set(&self, at: Option<Instant>) -> Option<Instant> {
+        self.context.set_deadline(at)
+    }
+
+    /// Moves it to `timeout` from now. One that was inherited from a caller stays.
+    pub fn set_from_now(&self, timeout: Duration) {
+        // Beyond what can be counted there is none.
+        self.context.set_deadline(Instant::now().checked_add(timeout));
+    }
+
+    /// Moves it later by so much. One that was inherited from a caller stays.
+    pub fn extend(&self, by: Duration) {
+        self.context.extend_deadline(by);
+    }
+
+    /// Takes it away, for work that nothing may interrupt, and says where it was: [`set`](Self::set) puts it back.
+    pub fn disable(&self) -> Option<Instant> {
+        self.context.set_deadline(None)
+    }
+
+    /// Ready when no more than `lead` is left: for a handler that would rather come to an end by itself than be
+    /// dropped. Pending for ever where there is no deadline.
+    ///
+    /// Whoever waits for it pays for a timer, and hears of a deadline that is moved.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use macadam_timeouts::Deadline;
+    /// # async fn search(_: &str) -> String { String::new() }
+    /// # async fn handler(deadline: Deadline) -> String {
+    /// tokio::select! {
+    ///     found = search("all") => found,
+    ///     () = deadline.approaches(Duration::from_millis(200)) => String::from("what was found so far"),
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// It may be dropped and asked for again at any time.
+    pub async fn approaches(&self, lead: Duration) {
+        loop {
+            // Asked for before the deadline is read: a move in between is heard.
+            let moved = self.context.deadline_moved();
+            match self.context.expires_at() {
+                Some(at) => {
+                    let left = at.saturating_duration_since(Instant::now());
+                    let Some(wait) = left.checked_sub(lead).filter(|wait| !wait.is_zero()) else { return };
+                    let _ = tokio::time::timeout(wait, moved).await;
+                }
+                None => moved.await,
+            }
+        }
     }
 
     /// Runs `future` with this deadline as the [current](Self::current) one: a task of a `JoinSet`, for one.

@@ -8,10 +8,16 @@ use std::{
 
 use http::Response;
 use http_body::Body;
-use macadam_core::{Kind, Outcome, Rejection};
+use macadam_core::{Kind, Outcome, Rejection, RequestContext, ResponseBody, Wire};
 use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep};
 
-use crate::{body::TimeoutBody, layer::Extras, watch::Watch};
+use crate::{
+    body::TimeoutBody,
+    cause::{TimeoutCause, TimeoutEvent},
+    layer::Extras,
+    watch::Watch,
+};
 
 pin_project! {
     /// Ready with the service's response, or with a rejection when the deadline passes first.
@@ -27,31 +33,35 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
-        // `None` where the request was refused before the service was called, and when it is over.
         #[pin]
-        inner: Option<F>,
-        refused: Kind,
+        call: Call<F>,
         #[pin]
+        sleep: Option<Sleep>,
         watch: Watch,
+        // Of a request without a context, which would have it.
+        wire: Option<Wire>,
         extras: Option<Arc<Extras>>,
     }
 }
 
-impl<F> ResponseFuture<F> {
-    /// Calls the service, unless it is too `late` for that.
-    pub(crate) fn start(
-        mut watch: Watch,
-        late: bool,
-        extras: Option<Arc<Extras>>,
-        call: impl FnOnce() -> F,
-    ) -> Self {
-        let inner = if late { None } else { Some(watch.inside(call)) };
-        Self { inner, refused: Kind::Deadline, watch, extras }
+pin_project! {
+    #[project = CallProj]
+    #[derive(Debug)]
+    pub(crate) enum Call<F> {
+        Runs { #[pin] future: F },
+        /// The deadline had passed before.
+        TooLate,
+        /// The caller's deadline cannot be read.
+        Malformed,
+        Over,
     }
+}
 
-    /// Does not call the service, since the caller's deadline cannot be read.
-    pub(crate) fn malformed(watch: Watch, extras: Option<Arc<Extras>>) -> Self {
-        Self { inner: None, refused: Kind::MalformedTimeout, watch, extras }
+impl<F> ResponseFuture<F> {
+    /// Of a service that was called, or was not to be.
+    #[inline]
+    pub(crate) fn new(call: Call<F>, watch: Watch, wire: Option<Wire>, extras: Option<Arc<Extras>>) -> Self {
+        Self { call, sleep: None, watch, wire, extras }
     }
 }
 
@@ -62,38 +72,65 @@ where
 {
     type Output = Result<Response<TimeoutBody<B>>, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let kind = match this.inner.as_mut().as_pin_mut() {
-            Some(inner) => {
-                if let Poll::Ready(result) = this.watch.as_mut().inside_pinned(|| inner.poll(cx)) {
-                    return Poll::Ready(match result {
-                        Ok(response) => Ok(TimeoutBody::of(response, this.watch, this.extras.take())),
-                        Err(error) => {
-                            this.watch.set(Watch::Nothing);
-                            Err(error)
+        let cause = match this.call.as_mut().project() {
+            CallProj::Runs { future } => {
+                let listening = this.watch.listening();
+                let polled = future.poll(cx);
+                drop(listening);
+                if let Poll::Ready(result) = polled {
+                    this.sleep.set(None);
+                    // A response is large, and put into its place but once.
+                    return match result {
+                        Ok(response) => {
+                            Poll::Ready(Ok(TimeoutBody::of(response, this.watch, this.extras.take())))
                         }
-                    });
+                        Err(error) => {
+                            *this.watch = Watch::Nothing;
+                            Poll::Ready(Err(error))
+                        }
+                    };
                 }
-                ready!(this.watch.as_mut().poll_expired(cx));
-                Kind::DeadlineExceeded
+                ready!(this.watch.poll_expired(this.sleep.as_mut(), cx));
+                Some(this.watch.cause())
             }
-            None => *this.refused,
+            CallProj::TooLate => Some(TimeoutCause::OnArrival),
+            CallProj::Malformed => None,
+            CallProj::Over => panic!("a future is not polled after it was ready"),
         };
-        // Settled before the service's future goes: the guards in there take their drop for the client's doing.
-        if let Some(context) = this.watch.context().filter(|_| kind != Kind::MalformedTimeout) {
-            context.settle(Outcome::TimedOut);
-        }
-        this.inner.set(None);
-
-        let extras = this.extras.as_deref();
-        if let Some(extras) = extras {
-            extras.handle.count(kind);
-        }
-        let renderer = extras.and_then(|extras| extras.renderer.as_deref());
-        let wire = this.watch.wire().expect("a future is not polled after it was ready");
-        let response = Rejection::new(kind).into_response(wire, this.watch.context(), renderer);
-        this.watch.set(Watch::Nothing);
+        let response = answer(this.watch, cause, this.wire.as_ref(), this.extras.as_deref());
+        this.call.set(Call::Over);
+        this.sleep.set(None);
+        *this.watch = Watch::Nothing;
         Poll::Ready(Ok(response.map(TimeoutBody::own)))
     }
+}
+
+/// The rejection, for this cause or because the caller's deadline is malformed.
+#[cold]
+fn answer<B>(
+    watch: &Watch,
+    cause: Option<TimeoutCause>,
+    wire: Option<&Wire>,
+    extras: Option<&Extras>,
+) -> Response<ResponseBody<B>> {
+    let context = watch.context();
+    if let Some(cause) = cause {
+        // Settled before the service's future goes: the guards in there take their drop for the client's doing.
+        if let Some(context) = context {
+            context.settle(Outcome::TimedOut);
+        }
+        let (elapsed, budget) = watch.spent(Instant::now());
+        Extras::tell(extras, &TimeoutEvent { cause, elapsed, budget, context }, false);
+    }
+    let kind = cause.map_or(Kind::MalformedTimeout, TimeoutCause::kind);
+    let renderer = extras.and_then(|extras| extras.renderer.as_deref());
+    let wire = context.map(RequestContext::wire).or(wire).expect("what can pass has a wire");
+    let mut response = Rejection::new(kind).into_response(wire, context, renderer);
+    if let Some(cause) = cause {
+        response.extensions_mut().insert(cause);
+    }
+    response
 }

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use http::{HeaderName, Request, request};
-use macadam_core::{Kind, Protocol, RequestContext, Wire};
+use macadam_core::{Protocol, RequestContext, Wire};
 use tokio::time::Duration;
 
 use crate::{handle::TimeoutHandle, header::TimeoutHeader};
@@ -122,28 +122,21 @@ impl Inherit {
             }
         }
         if malformed {
+            handle.count_malformed();
             if self.malformed == Malformed::Reject {
                 return Brought::Malformed;
             }
-            handle.count(Kind::MalformedTimeout);
         }
         least.map_or(Brought::Nothing, Brought::Timeout)
     }
 
-    /// Leaves the deadline that a request brought in its context, and returns the timeout that the layer has besides.
-    ///
-    /// A request that brought one gets a context, where it has none: who calls on looks for its deadline there.
-    pub(crate) fn take_on<B>(
+    /// The timeout that the layer has beside what a request brought.
+    pub(crate) fn timeout_beside<B>(
         &self,
-        mut request: Request<B>,
         theirs: Duration,
+        request: Request<B>,
         own: Duration,
     ) -> (Request<B>, Duration) {
-        let context = RequestContext::of(&mut request);
-        // An instant that cannot be told is for ever.
-        if let Some(at) = context.arrival().checked_add(theirs) {
-            context.inherit_deadline(at);
-        }
         if theirs <= own {
             return (request, own);
         }
@@ -156,6 +149,17 @@ impl Inherit {
                 (Request::from_parts(head, body), timeout)
             }
         }
+    }
+}
+
+/// Leaves the deadline that a request brought in its context.
+///
+/// A request that brought one gets a context, where it has none: who calls on looks for its deadline there.
+pub(crate) fn take_on<B>(request: &mut Request<B>, theirs: Duration) {
+    let context = RequestContext::of(request);
+    // An instant that cannot be told is for ever.
+    if let Some(at) = context.arrival().checked_add(theirs) {
+        context.inherit_deadline(at);
     }
 }
 

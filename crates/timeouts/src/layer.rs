@@ -1,4 +1,4 @@
-//! The layer: how long a request may take, who may ask, and in which form it is refused.
+//! The layer: how long a request may take, who may ask, in which form it is refused, and who is told.
 
 use std::{fmt, sync::Arc};
 
@@ -6,13 +6,17 @@ use macadam_core::Render;
 use tokio::time::Duration;
 use tower_layer::Layer;
 
-use crate::{course::Course, handle::TimeoutHandle, inherit::Inherit, service::TimeoutService};
+use crate::{
+    cause::TimeoutEvent, course::Course, handle::TimeoutHandle, inherit::Inherit, narrator,
+    service::TimeoutService,
+};
 
 /// Gives every request a deadline, and an answer when it passes. See the [crate](crate) documentation.
 #[derive(Clone, Debug)]
 pub struct TimeoutLayer {
     pub(crate) timeout: Duration,
     pub(crate) exposed: bool,
+    pub(crate) dry_run: bool,
     pub(crate) extras: Option<Arc<Extras>>,
 }
 
@@ -25,7 +29,10 @@ pub(crate) struct Extras {
     pub(crate) inherit: Option<Inherit>,
     response_body_idle: Option<Duration>,
     stream_idle: Option<Duration>,
+    hook: Option<Arc<Hook>>,
 }
+
+type Hook = dyn Fn(&TimeoutEvent<'_>) + Send + Sync;
 
 impl TimeoutLayer {
     /// Bounds the time from a request's arrival to its response: to the head of one whose length is known then, or that
@@ -33,7 +40,7 @@ impl TimeoutLayer {
     ///
     /// Zero refuses every request; [`Duration::MAX`] never ends one.
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout, exposed: false, extras: None }
+        Self { timeout, exposed: false, dry_run: false, extras: None }
     }
 
     /// Leaves the deadline where the handler can ask for it ([`Deadline`](crate::Deadline)), also where no layer
@@ -48,6 +55,25 @@ impl TimeoutLayer {
     #[must_use]
     pub fn inherit(mut self, inherit: Inherit) -> Self {
         Arc::make_mut(self.extras.get_or_insert_default()).inherit = Some(inherit);
+        self
+    }
+
+    /// Ends no request and cuts no response, and tells of those that it would have: to the handle, the hook and the log.
+    ///
+    /// The deadline is left alone, a caller's too, so that nothing inside goes by it either, and a route's timeout moves
+    /// this one in place of it. There is no timer: a request is told of once its head is there, or its body has ended, with
+    /// the time that it really took, waits for the client's bytes not counted. It costs a request one allocation.
+    #[must_use]
+    pub fn dry_run(mut self) -> Self {
+        self.dry_run = true;
+        self
+    }
+
+    /// Calls `hook` for every request that times out, in its task, before the handler or the body is dropped. It is not
+    /// the place for anything slow.
+    #[must_use]
+    pub fn on_timeout(mut self, hook: impl Fn(&TimeoutEvent<'_>) + Send + Sync + 'static) -> Self {
+        Arc::make_mut(self.extras.get_or_insert_default()).hook = Some(Arc::new(hook));
         self
     }
 
@@ -103,6 +129,17 @@ impl Extras {
             Course::Known | Course::Open => self.response_body_idle,
             Course::Stream | Course::Grpc => self.stream_idle,
         }
+    }
+
+    /// Tells everybody who wants to know.
+    pub(crate) fn tell(extras: Option<&Self>, event: &TimeoutEvent<'_>, dry_run: bool) {
+        if let Some(extras) = extras {
+            extras.handle.count(event.cause());
+            if let Some(hook) = &extras.hook {
+                hook(event);
+            }
+        }
+        narrator::hear(event.cause(), dry_run);
     }
 }
 

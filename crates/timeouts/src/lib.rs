@@ -79,7 +79,7 @@
 //! | an upgrade: 101, or a successful CONNECT | ends with the head | ends with the head | none |
 //! | any other | goes on to the last frame | goes on to the last frame | `response_body_idle` |
 //!
-//! A body is cut by an error, [`Elapsed`], which the server makes a broken connection or stream of, so that nobody takes
+//! A body is cut by an error, [`TimeoutCause`], which the server makes a broken connection or stream of, so that nobody takes
 //! half an answer for a whole one. A gRPC response ends with status 4 in its trailers instead. The request's outcome is
 //! `timed-out`, and what the service's body held is freed at once.
 //!
@@ -192,11 +192,11 @@
 
 mod alarm;
 mod body;
+mod cause;
 mod clocks;
 mod course;
 mod current;
 mod deadline;
-mod elapsed;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
@@ -205,7 +205,9 @@ mod handle;
 mod header;
 mod inherit;
 mod layer;
+mod narrator;
 mod nearest;
+mod rehearsal;
 mod request_body;
 mod route;
 mod service;
@@ -215,9 +217,9 @@ mod watch;
 pub use self::extract::MissingDeadline;
 pub use self::{
     body::TimeoutBody,
+    cause::{TimeoutCause, TimeoutEvent},
     current::{CurrentLayer, CurrentService, spawn_with_context, without_context},
     deadline::{Deadline, Expired},
-    elapsed::Elapsed,
     future::ResponseFuture,
     handle::TimeoutHandle,
     header::TimeoutHeader,

@@ -1,4 +1,4 @@
-//! How a route reaches the timeout around it in a request without a context.
+//! How a route reaches the timeout around it where no context would tell that one.
 //!
 //! A layer used alone keeps its timeout in its own future, where nothing inside could find it; a shared cell for it
 //! would cost every request an allocation. But a route's layer is called while the future around it is polled, on one
@@ -15,34 +15,40 @@ thread_local! {
 #[derive(Clone, Copy)]
 enum Nearest {
     Nobody,
-    Listens,
-    Heard(Duration),
+    Listens(Listener),
+    Heard(Listener, Duration),
 }
 
-/// Restores who listened before, also when what runs inside panics.
-struct Listener<'a> {
+/// Who keeps a timeout outside of the context.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Listener {
+    /// One in a request without a context.
+    Alone,
+    /// One in a dry run: it never moves a deadline, so nothing inside may do it for its sake.
+    Rehearsal,
+}
+
+/// Listens until it is dropped, and restores who listened before, also when what runs inside panics.
+pub(crate) struct Listening<'a> {
     timeout: &'a mut Duration,
     outer: Nearest,
 }
 
-/// Runs `inside`, which may [move](move_to) `timeout`.
-pub(crate) fn listen<T>(timeout: &mut Duration, inside: impl FnOnce() -> T) -> T {
-    let _listener = Listener { timeout, outer: NEAREST.replace(Nearest::Listens) };
-    inside()
+/// What runs from now on may [move](move_to) `timeout`.
+pub(crate) fn listen(timeout: &mut Duration, listener: Listener) -> Listening<'_> {
+    Listening { timeout, outer: NEAREST.replace(Nearest::Listens(listener)) }
 }
 
-/// Moves the nearest timeout that listens, and says whether one does.
-pub(crate) fn move_to(timeout: Duration) -> bool {
-    if matches!(NEAREST.get(), Nearest::Nobody) {
-        return false;
-    }
-    NEAREST.set(Nearest::Heard(timeout));
-    true
+/// Moves the nearest timeout that listens, and says whose that is.
+pub(crate) fn move_to(timeout: Duration) -> Option<Listener> {
+    let (Nearest::Listens(listener) | Nearest::Heard(listener, _)) = NEAREST.get() else { return None };
+    NEAREST.set(Nearest::Heard(listener, timeout));
+    Some(listener)
 }
 
-impl Drop for Listener<'_> {
+impl Drop for Listening<'_> {
     fn drop(&mut self) {
-        if let Nearest::Heard(timeout) = NEAREST.replace(self.outer) {
+        if let Nearest::Heard(_, timeout) = NEAREST.replace(self.outer) {
             *self.timeout = timeout;
         }
     }

@@ -5,11 +5,16 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use http_body::Body;
 use macadam_core::{RequestContext, Wire};
-use tokio::time::Duration;
+use tokio::time::{Duration, Instant};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{body::TimeoutBody, future::ResponseFuture, nearest, watch::Watch};
+use crate::{
+    body::TimeoutBody,
+    future::{Call, ResponseFuture},
+    nearest::{self, Listener},
+    watch::Watch,
+};
 
 /// Gives a route its own timeout: it moves the deadline that a [`TimeoutLayer`](crate::TimeoutLayer) outside keeps,
 /// earlier or later, and counts from where that one counts. Where nobody outside keeps one, it does.
@@ -68,12 +73,29 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let watched = nearest::move_to(self.timeout);
-        let (watch, late) = match RequestContext::get(&request) {
-            Some(context) => Watch::moving(context, self.timeout, watched),
-            None if watched && !self.timeout.is_zero() => (Watch::Nothing, false),
-            None => Watch::alone(Wire::of(&request), self.timeout),
+        let timeout = self.timeout;
+        let context = RequestContext::get(&request);
+        let wire = if context.is_none() { Some(Wire::of(&request)) } else { None };
+        let (mut watch, late) = match (nearest::move_to(timeout), context) {
+            // Nobody enforces a deadline, and neither does this.
+            (Some(Listener::Rehearsal), context)
+                if context.is_none_or(|context| context.own_timer().is_some()) =>
+            {
+                (Watch::Nothing, false)
+            }
+            (nearest, Some(context)) => {
+                let watch = Watch::moving(context, timeout, nearest.is_some());
+                (watch, context.is_expired(Instant::now()))
+            }
+            (Some(_), None) if !timeout.is_zero() => (Watch::Nothing, false),
+            (_, None) => (Watch::alone(timeout), timeout.is_zero()),
         };
-        ResponseFuture::start(watch, late, None, || self.inner.call(request))
+        let call = if late {
+            Call::TooLate
+        } else {
+            let _listening = watch.listening();
+            Call::Runs { future: self.inner.call(request) }
+        };
+        ResponseFuture::new(call, watch, wire, None)
     }
 }

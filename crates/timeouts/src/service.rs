@@ -5,13 +5,15 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use http_body::Body;
 use macadam_core::{RequestContext, Wire};
+use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::{
     body::TimeoutBody,
-    future::ResponseFuture,
-    inherit::Brought,
+    future::{Call, ResponseFuture},
+    inherit::{self, Brought},
     layer::{Extras, TimeoutLayer},
+    rehearsal::Rehearsal,
     watch::Watch,
 };
 
@@ -37,31 +39,56 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S::Future>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let mut timeout = self.layer.timeout;
-        if self.layer.exposed {
+        let TimeoutLayer { mut timeout, exposed, dry_run, ref extras } = self.layer;
+        if exposed {
             RequestContext::of(&mut request);
         }
-        let extras = self.layer.extras.clone();
-        let mut malformed = false;
-        if let Some((inherit, handle)) = extras.as_deref().and_then(Extras::inherit) {
-            match inherit.brought(&request, handle) {
+        let (mut theirs, mut malformed) = (None, false);
+        if let Some((policy, handle)) = extras.as_deref().and_then(Extras::inherit) {
+            match policy.brought(&request, handle) {
                 Brought::Nothing => {}
-                Brought::Timeout(theirs) => (request, timeout) = inherit.take_on(request, theirs, timeout),
-                Brought::Malformed => malformed = true,
+                Brought::Timeout(brought) => {
+                    (request, timeout) = policy.timeout_beside(brought, request, timeout);
+                    if !dry_run {
+                        inherit::take_on(&mut request, brought);
+                    }
+                    theirs = Some(brought);
+                }
+                Brought::Malformed => malformed = !dry_run,
             }
         }
-        let (watch, late) = match RequestContext::get(&request) {
-            Some(context) => Watch::within(context, timeout),
-            None => Watch::alone(Wire::of(&request), timeout),
+        let context = RequestContext::get(&request);
+        let wire = if context.is_none() { Some(Wire::of(&request)) } else { None };
+        let (mut watch, late) = match context {
+            _ if dry_run => {
+                let rehearsal = Rehearsal::new(context, timeout, theirs, extras.clone());
+                (Watch::Rehearsal(Box::new(rehearsal)), false)
+            }
+            Some(context) => {
+                // A deadline that nobody knew before us can have passed only if it is the arrival itself. Any other was
+                // there for others to wait by, so the clock is read.
+                let known = context.has_deadline();
+                let watch = Watch::within(context, timeout);
+                (watch, if known { context.is_expired(Instant::now()) } else { timeout.is_zero() })
+            }
+            None => (Watch::alone(timeout), timeout.is_zero()),
         };
-        if malformed {
-            return ResponseFuture::malformed(watch, extras);
-        }
-        ResponseFuture::start(watch, late, extras, || self.inner.call(request))
+        // No closure around it: a request is large, and would be moved once more.
+        let call = if malformed {
+            Call::Malformed
+        } else if late {
+            Call::TooLate
+        } else {
+            let _listening = watch.listening();
+            Call::Runs { future: self.inner.call(request) }
+        };
+        ResponseFuture::new(call, watch, wire, extras.clone())
     }
 }

@@ -1,4 +1,4 @@
-//! Who watches over a request's deadline on behalf of one future, and by what.
+//! Who watches over a request's deadline on behalf of one future, and then of its response's body, and by what.
 
 use std::{
     pin::Pin,
@@ -6,145 +6,186 @@ use std::{
 };
 
 use macadam_core::{
-    RequestContext, Wire,
+    RequestContext,
     context::{Lowered, TimerOwner},
 };
-use pin_project_lite::pin_project;
 use tokio::{
     task::coop,
     time::{Duration, Instant, Sleep, sleep_until},
 };
 
-use crate::{clocks::Keeper, nearest};
+use crate::{
+    cause::TimeoutCause,
+    course::Course,
+    nearest::{self, Listener, Listening},
+    rehearsal::Rehearsal,
+};
 
-pin_project! {
-    /// A timer is armed when the service is Pending for the first time, never for one that is ready at once.
-    #[project = Project]
-    #[project_replace = Taken]
-    #[derive(Debug)]
-    pub(crate) enum Watch {
-        /// The request has no context: timeout, start and timer are the future's own.
-        Alone { wire: Wire, timeout: Duration, started: Option<Instant>, #[pin] sleep: Option<Sleep> },
-        /// The first layer that met the context has the request's one timer, whoever lowers its deadline.
-        Owner { timer: TimerOwner, #[pin] sleep: Option<Sleep> },
-        /// A layer outside has the timer. It wakes this one too, which looks for itself if it lowered the deadline.
-        Nested { context: RequestContext, lowered: Option<Lowered> },
-        /// Nothing is left to watch, or the layer outside does.
-        Nothing,
-    }
+/// The timer itself is beside this one, so that this one is small enough to be handed on from the future to the body. It
+/// is armed when the service is Pending for the first time, never for one that is ready at once.
+#[derive(Debug)]
+pub(crate) enum Watch {
+    /// The request has no context: timeout and start are kept here.
+    Alone { timeout: Duration, started: Option<Instant> },
+    /// The first layer that met the context has the request's one timer, whoever lowers its deadline.
+    Owner(TimerOwner),
+    /// A layer outside has the timer, and this one lowered the deadline. The timer wakes this one too, which looks for
+    /// itself.
+    Lowered(Lowered),
+    /// A layer outside has the timer, and answers.
+    Nested(RequestContext),
+    /// The deadline has ended with the head. Nobody else has the timer.
+    Over(TimerOwner),
+    /// Nobody is to notice it.
+    Rehearsal(Box<Rehearsal>),
+    /// Nothing is left to watch, or the layer outside does.
+    Nothing,
 }
 
 impl Watch {
-    /// Watches over a request without a context; and whether its time is over already.
-    #[inline]
-    pub(crate) fn alone(wire: Wire, timeout: Duration) -> (Self, bool) {
-        (Self::Alone { wire, timeout, started: None, sleep: None }, timeout.is_zero())
+    /// Watches over a request without a context.
+    pub(crate) fn alone(timeout: Duration) -> Self {
+        Self::Alone { timeout, started: None }
     }
 
-    /// Lowers the request's deadline to `timeout` after its arrival, and watches over it if nobody does; and whether
-    /// it has passed already.
+    /// Lowers the request's deadline to `timeout` after its arrival, and watches over it if nobody does.
     #[inline]
-    pub(crate) fn within(context: &RequestContext, timeout: Duration) -> (Self, bool) {
-        // A deadline that nobody knew before us can have passed only if it is the arrival itself. Any other was there
-        // for others to wait by, so the clock is read.
-        let known = context.deadline().is_some();
-        let at = context.arrival().checked_add(timeout);
-        let watch = match context.own_timer() {
+    pub(crate) fn within(context: &RequestContext, timeout: Duration) -> Self {
+        match context.own_timer() {
             // It bounds the whole request, so what it lowers outlives this future.
             Some(timer) => {
-                if let Some(at) = at {
-                    timer.lower_deadline(at);
-                }
-                Self::Owner { timer, sleep: None }
+                timer.lower_timeout(timeout);
+                Self::Owner(timer)
             }
-            None => {
-                let lowered = at.and_then(|at| context.lower_deadline(at));
-                Self::Nested { context: context.clone(), lowered }
-            }
-        };
-        let late = if known { context.is_expired(Instant::now()) } else { timeout.is_zero() };
-        (watch, late)
+            None => Self::nested(context, timeout),
+        }
     }
 
-    /// Moves the request's deadline to `timeout` after its arrival, and watches over it if nobody does; and whether
-    /// it has passed already.
-    pub(crate) fn moving(context: &RequestContext, timeout: Duration, watched: bool) -> (Self, bool) {
+    fn nested(context: &RequestContext, timeout: Duration) -> Self {
+        context.lower_timeout(timeout).map_or_else(|| Self::Nested(context.clone()), Self::Lowered)
+    }
+
+    /// Moves the request's deadline to `timeout` after its arrival, and watches over it if nobody does.
+    pub(crate) fn moving(context: &RequestContext, timeout: Duration, watched: bool) -> Self {
         context.set_timeout((timeout < Duration::MAX).then_some(timeout));
         let timer = if watched { None } else { context.own_timer() };
-        let watch = match timer {
-            Some(timer) => Self::Owner { timer, sleep: None },
-            None => Self::Nested { context: context.clone(), lowered: None },
-        };
-        (watch, context.is_expired(Instant::now()))
+        timer.map_or_else(|| Self::Nested(context.clone()), Self::Owner)
     }
 
     pub(crate) fn context(&self) -> Option<&RequestContext> {
         match self {
-            Self::Owner { timer, .. } => Some(timer.context()),
-            Self::Nested { context, .. } => Some(context),
-            Self::Alone { .. } | Self::Nothing => None,
+            Self::Owner(timer) | Self::Over(timer) => Some(timer.context()),
+            Self::Lowered(lowered) => Some(lowered.context()),
+            Self::Nested(context) => Some(context),
+            Self::Alone { .. } | Self::Rehearsal(_) | Self::Nothing => None,
         }
     }
 
-    pub(crate) fn wire(&self) -> Option<&Wire> {
-        match self {
-            Self::Alone { wire, .. } => Some(wire),
-            _ => self.context().map(RequestContext::wire),
-        }
+    /// Whose deadline it is that passes before the head.
+    pub(crate) fn cause(&self) -> TimeoutCause {
+        let inherited = self.context().and_then(RequestContext::inherited_deadline);
+        let is_inherited =
+            inherited.is_some() && inherited == self.context().and_then(RequestContext::expires_at);
+        if is_inherited { TimeoutCause::Inherited } else { TimeoutCause::Deadline }
     }
 
-    /// Runs a piece of the service, which may move the timeout.
-    pub(crate) fn inside<T>(&mut self, service: impl FnOnce() -> T) -> T {
-        match self {
-            Self::Alone { timeout, .. } => nearest::listen(timeout, service),
-            _ => service(),
-        }
+    /// How long the request has taken until `now`, and how long it was allowed to.
+    pub(crate) fn spent(&self, now: Instant) -> (Duration, Duration) {
+        let (since, until) = match self {
+            Self::Alone { timeout, started } => {
+                return (now.saturating_duration_since(started.unwrap_or(now)), *timeout);
+            }
+            _ => self.context().map_or((now, None), |context| (context.arrival(), context.expires_at())),
+        };
+        let budget = until.map_or(Duration::MAX, |until| until.saturating_duration_since(since));
+        (now.saturating_duration_since(since), budget)
     }
 
-    /// As [`inside`](Self::inside).
-    pub(crate) fn inside_pinned<T>(self: Pin<&mut Self>, service: impl FnOnce() -> T) -> T {
-        match self.project() {
-            Project::Alone { timeout, .. } => nearest::listen(timeout, service),
-            _ => service(),
-        }
-    }
-
-    /// The head is there: hands what is left to watch on to the response's body. The timer stays behind, since it was
-    /// pinned here.
+    /// Lets a piece of the service, which runs while this is held, move the timeout.
     #[inline]
-    pub(crate) fn hand_on(self: Pin<&mut Self>) -> Option<Keeper> {
-        match self.project_replace(Self::Nothing) {
-            Taken::Alone { timeout, started, .. } => Some(Keeper::Alone { started, timeout }),
-            Taken::Owner { timer, .. } => Some(Keeper::Owner(timer)),
-            Taken::Nested { context, lowered } => Some(Keeper::Outside { context, lowered }),
-            Taken::Nothing => None,
+    pub(crate) fn listening(&mut self) -> Option<Listening<'_>> {
+        match self {
+            Self::Alone { timeout, .. } => Some(nearest::listen(timeout, Listener::Alone)),
+            Self::Rehearsal(rehearsal) => Some(nearest::listen(rehearsal.timeout(), Listener::Rehearsal)),
+            _ => None,
+        }
+    }
+
+    /// What is left to watch once the head of such a response is there.
+    #[inline]
+    pub(crate) fn after_head(self, course: Course) -> Self {
+        match (self, course) {
+            (Self::Rehearsal(rehearsal), course) => {
+                rehearsal.after_head(course).map_or(Self::Nothing, Self::Rehearsal)
+            }
+            (watch, Course::Open) => watch,
+            (Self::Owner(timer), Course::Known) => Self::Over(timer),
+            (Self::Owner(timer), Course::Stream | Course::Grpc) => {
+                // Gone from the context too: nobody inside is to hurry for it. A caller's stays.
+                timer.context().set_deadline(None);
+                Self::Owner(timer)
+            }
+            (Self::Lowered(lowered), _) => Self::Nested(lowered.context().clone()),
+            (Self::Alone { .. }, _) => Self::alone(Duration::MAX),
+            (watch @ (Self::Nested(_) | Self::Over(_) | Self::Nothing), _) => watch,
+        }
+    }
+
+    /// Whether there is a deadline that this one would see pass.
+    #[inline]
+    pub(crate) fn is_running(&self) -> bool {
+        match self {
+            Self::Owner(_) | Self::Lowered(_) | Self::Rehearsal(_) => true,
+            Self::Alone { timeout, .. } => *timeout < Duration::MAX,
+            Self::Nested(_) | Self::Over(_) | Self::Nothing => false,
+        }
+    }
+
+    /// Whether the deadline that this one watches has passed at `now`.
+    pub(crate) fn is_expired(&mut self, now: Instant) -> bool {
+        match self {
+            Self::Owner(timer) => timer.context().is_expired(now),
+            Self::Lowered(lowered) => lowered.context().is_expired(now),
+            Self::Alone { timeout, started } => {
+                started.get_or_insert(now).checked_add(*timeout).is_some_and(|at| now >= at)
+            }
+            Self::Nested(_) | Self::Over(_) | Self::Rehearsal(_) | Self::Nothing => false,
+        }
+    }
+
+    /// When the timer is to fire next, after which [`fired`](Self::fired) is to be asked.
+    pub(crate) fn park(&mut self, cx: &Context<'_>) -> Option<Instant> {
+        match self {
+            Self::Owner(timer) => timer.park(cx),
+            Self::Alone { timeout, started } => {
+                started.get_or_insert_with(Instant::now).checked_add(*timeout)
+            }
+            Self::Lowered(_) | Self::Nested(_) | Self::Over(_) | Self::Rehearsal(_) | Self::Nothing => None,
+        }
+    }
+
+    /// The timer has fired that was armed for `at`: whether the deadline has passed. If not, what is inside has to be polled
+    /// once more: somebody there asked for it, or the deadline was moved just now.
+    pub(crate) fn fired(&mut self, at: Instant) -> bool {
+        match self {
+            Self::Owner(timer) => timer.fired(at),
+            watch => watch.is_expired(at),
         }
     }
 
     /// Ready when the deadline has passed. To be polled after the service, which wins where both are ready.
-    pub(crate) fn poll_expired(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match self.project() {
-            Project::Alone { timeout, started, sleep, .. } => {
-                let started = *started.get_or_insert_with(Instant::now);
-                match started.checked_add(*timeout) {
-                    Some(at) => poll_timer(sleep, at, cx),
-                    None => Poll::Pending,
-                }
-            }
-            Project::Owner { timer, sleep } => {
-                let Some(at) = timer.park(cx) else { return Poll::Pending };
-                ready!(poll_timer(sleep, at, cx));
-                if timer.fired(at) {
-                    return Poll::Ready(());
-                }
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Project::Nested { context, lowered: Some(_) } if context.is_expired(Instant::now()) => {
-                Poll::Ready(())
-            }
-            Project::Nested { .. } | Project::Nothing => Poll::Pending,
+    pub(crate) fn poll_expired(&mut self, sleep: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Lowered(lowered) = self {
+            let is_expired = lowered.context().is_expired(Instant::now());
+            return if is_expired { Poll::Ready(()) } else { Poll::Pending };
         }
+        let Some(at) = self.park(cx) else { return Poll::Pending };
+        ready!(poll_timer(sleep, at, cx));
+        if self.fired(at) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
-use macadam_timeouts::{Elapsed, RequestBodyTimeoutLayer, TimeoutBody, TimeoutLayer};
+use macadam_timeouts::{RequestBodyTimeoutLayer, TimeoutBody, TimeoutCause, TimeoutLayer};
 use tokio::time::{Sleep, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -115,7 +115,7 @@ async fn body_completes_within_timeout() {
 async fn body_exceeds_timeout() {
     let timeout_body = deadline(millis(50), MockBody::new(1, millis(200))).await;
     let error = timeout_body.boxed().frame().await.unwrap().unwrap_err();
-    assert_eq!(error.downcast_ref::<Elapsed>(), Some(&Elapsed::ResponseDeadline));
+    assert_eq!(error.downcast_ref::<TimeoutCause>(), Some(&TimeoutCause::ResponseDeadline));
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use macadam_core::{End, Gauges, Guard, GuardedBody, Outcome, RequestContext};
 use macadam_test::{BodyHandle, ScriptedBody, Step};
-use macadam_timeouts::{Deadline, Elapsed, TimeoutBody, TimeoutHandle, TimeoutLayer};
+use macadam_timeouts::{Deadline, TimeoutBody, TimeoutCause, TimeoutHandle, TimeoutLayer};
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -119,7 +119,7 @@ impl Body for Endless {
 }
 
 /// Reads to the end; how many frames came, how it ended, and after how long.
-async fn read<B>(body: B) -> (usize, Option<Elapsed>, Duration)
+async fn read<B>(body: B) -> (usize, Option<TimeoutCause>, Duration)
 where
     B: Body<Data = Bytes, Error = Box<dyn Error + Send + Sync>>,
 {
@@ -138,7 +138,7 @@ where
 fn cut(handle: &TimeoutHandle) -> [f64; 2] {
     let mut cut = Vec::new();
     handle.read(&mut |reading| {
-        if reading.name == "macadam_timeouts_cut_total" {
+        if let [("cause", "response-deadline" | "response-idle")] = reading.labels {
             cut.push(reading.value);
         }
     });
@@ -157,7 +157,7 @@ async fn a_body_of_unknown_length_that_stalls_is_cut_at_the_deadline_and_not_a_t
         assert!(tokio::time::timeout(LIMIT - TICK, body.frame()).await.is_err());
         assert!(!script.is_dropped());
         let error = body.frame().await.unwrap().unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&Elapsed::ResponseDeadline));
+        assert_eq!(error.downcast_ref(), Some(&TimeoutCause::ResponseDeadline));
         assert_eq!(start.elapsed(), LIMIT);
         assert!(script.is_dropped(), "what it held is free");
         assert!(body.frame().await.is_none(), "it has ended");
@@ -174,7 +174,7 @@ async fn a_frame_that_is_ready_at_the_tick_of_the_deadline_is_sent() {
         let body = respond(&layer, make().0, Response::new(ticking(LIMIT, 1))).await.into_body();
         assert_eq!(read(body).await, (1, None, LIMIT));
         let body = respond(&layer, make().0, Response::new(ticking(LIMIT + TICK, 1))).await.into_body();
-        assert_eq!(read(body).await, (0, Some(Elapsed::ResponseDeadline), LIMIT));
+        assert_eq!(read(body).await, (0, Some(TimeoutCause::ResponseDeadline), LIMIT));
     }
 }
 
@@ -183,7 +183,7 @@ async fn steady_frames_do_not_move_the_deadline() {
     for make in EVERYWHERE {
         let layer = TimeoutLayer::new(LIMIT).response_body_idle(IDLE);
         let body = respond(&layer, make().0, Response::new(ticking(IDLE - TICK, 10))).await.into_body();
-        assert_eq!(read(body).await, (3, Some(Elapsed::ResponseDeadline), LIMIT));
+        assert_eq!(read(body).await, (3, Some(TimeoutCause::ResponseDeadline), LIMIT));
     }
 }
 
@@ -218,11 +218,11 @@ async fn a_body_that_is_silent_for_too_long_is_cut_whether_its_length_is_known_o
         let known = Response::builder().header("content-length", 12).body(ticking(IDLE + TICK, 3)).unwrap();
         let (request, context) = make();
         let body = respond(&layer, request, known).await.into_body();
-        assert_eq!(read(body).await, (0, Some(Elapsed::ResponseIdle(IDLE)), IDLE));
+        assert_eq!(read(body).await, (0, Some(TimeoutCause::ResponseIdle), IDLE));
         assert_eq!(context.map_or(Outcome::TimedOut, |context| context.outcome()), Outcome::TimedOut);
 
         let body = respond(&layer, make().0, Response::new(ticking(IDLE + TICK, 3))).await.into_body();
-        assert_eq!(read(body).await, (0, Some(Elapsed::ResponseIdle(IDLE)), IDLE));
+        assert_eq!(read(body).await, (0, Some(TimeoutCause::ResponseIdle), IDLE));
         assert_eq!(cut(&handle), [0.0, 2.0]);
     }
 }
@@ -270,7 +270,7 @@ async fn a_body_that_is_always_ready_is_cut_by_twice_its_time_or_32_frames_later
                 error = frame.err();
                 frames += 1;
             }
-            assert_eq!(error.unwrap().downcast_ref(), Some(&Elapsed::ResponseDeadline));
+            assert_eq!(error.unwrap().downcast_ref(), Some(&TimeoutCause::ResponseDeadline));
             assert!(frames <= most, "{frames} frames");
         }
     }
@@ -305,7 +305,7 @@ async fn a_stream_outlives_the_deadline_and_has_an_idle_clock_of_its_own() {
             assert_eq!(read(body).await, (3, None, 6 * IDLE), "{content_type}");
             let stream = of_type(content_type, ticking(2 * IDLE + TICK, 3));
             let body = respond(&layer, make().0, stream).await.into_body();
-            assert_eq!(read(body).await, (0, Some(Elapsed::ResponseIdle(2 * IDLE)), 2 * IDLE));
+            assert_eq!(read(body).await, (0, Some(TimeoutCause::ResponseIdle), 2 * IDLE));
         }
     }
 }
@@ -326,7 +326,7 @@ async fn nothing_that_a_request_says_makes_its_response_a_stream() {
         }
         let layer = TimeoutLayer::new(LIMIT);
         let body = respond(&layer, request, Response::new(ticking(IDLE, 10))).await.into_body();
-        assert!(matches!(read(body).await, (2 | 3, Some(Elapsed::ResponseDeadline), LIMIT)));
+        assert!(matches!(read(body).await, (2 | 3, Some(TimeoutCause::ResponseDeadline), LIMIT)));
     }
 }
 
@@ -351,7 +351,7 @@ async fn a_callers_deadline_ends_every_stream() {
         assert_eq!(context.outcome(), Outcome::TimedOut);
         match last {
             Ok(trailers) => assert_eq!(trailers.into_trailers().unwrap()["grpc-status"], "4"),
-            Err(error) => assert_eq!(error.downcast_ref(), Some(&Elapsed::ResponseDeadline)),
+            Err(error) => assert_eq!(error.downcast_ref(), Some(&TimeoutCause::ResponseDeadline)),
         }
         assert!(body.frame().await.is_none() && body.is_end_stream());
     }
@@ -382,7 +382,7 @@ async fn a_handler_may_give_its_stream_a_deadline() {
     let reading = tokio::spawn(read(body));
     sleep(5 * IDLE + TICK).await;
     deadline.set(Some(context.unwrap().arrival() + 6 * IDLE + TICK));
-    assert_eq!(reading.await.unwrap(), (6, Some(Elapsed::ResponseDeadline), 6 * IDLE + TICK));
+    assert_eq!(reading.await.unwrap(), (6, Some(TimeoutCause::ResponseDeadline), 6 * IDLE + TICK));
 }
 
 #[tokio::test(start_paused = true)]
@@ -394,7 +394,7 @@ async fn a_deadline_that_is_moved_while_the_body_waits_counts() {
         let reading = tokio::spawn(read(body.into_body()));
         sleep(TICK).await;
         context.set_deadline(moved.map(|moved| context.arrival() + moved));
-        assert_eq!(reading.await.unwrap(), (0, Some(Elapsed::ResponseDeadline), ends));
+        assert_eq!(reading.await.unwrap(), (0, Some(TimeoutCause::ResponseDeadline), ends));
     }
 }
 
@@ -408,7 +408,7 @@ async fn the_deadline_stands_still_in_the_body_too_while_the_client_is_waited_fo
     context.pause_deadline();
     sleep(LIMIT).await;
     context.resume_deadline();
-    assert_eq!(reading.await.unwrap(), (0, Some(Elapsed::ResponseDeadline), 2 * LIMIT));
+    assert_eq!(reading.await.unwrap(), (0, Some(TimeoutCause::ResponseDeadline), 2 * LIMIT));
 }
 
 #[derive(Default)]
@@ -456,7 +456,7 @@ async fn the_shorter_deadline_cuts_the_body_wherever_it_is() {
         for make in EVERYWHERE {
             let (request, context) = make();
             let body = nested(limits, request).await;
-            assert_eq!(read(body).await, (1, Some(Elapsed::ResponseDeadline), IDLE));
+            assert_eq!(read(body).await, (1, Some(TimeoutCause::ResponseDeadline), IDLE));
             if let Some(context) = context {
                 assert_eq!(context.outcome(), Outcome::TimedOut);
             }
@@ -558,6 +558,6 @@ async fn a_body_that_uses_up_its_tasks_budget_is_cut_too() {
         let body = respond(&TimeoutLayer::new(LIMIT), make().0, Response::new(Greedy)).await.into_body();
         let reading = tokio::spawn(read(body));
         advance(LIMIT).await;
-        assert!(matches!(reading.await.unwrap(), (0, Some(Elapsed::ResponseDeadline), _)));
+        assert!(matches!(reading.await.unwrap(), (0, Some(TimeoutCause::ResponseDeadline), _)));
     }
 }

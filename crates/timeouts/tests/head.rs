@@ -245,15 +245,15 @@ fn counted(handle: &TimeoutHandle) -> Vec<(String, f64)> {
     let mut seen = Vec::new();
     handle.read(&mut |reading| {
         if reading.name == "macadam_timeouts_expired_total" {
-            let [("kind", kind)] = reading.labels else { panic!("{:?}", reading.labels) };
-            seen.push(((*kind).to_owned(), reading.value));
+            let [("cause", cause)] = reading.labels else { panic!("{:?}", reading.labels) };
+            seen.push(((*cause).to_owned(), reading.value));
         }
     });
     seen
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_expires_is_counted_by_kind_and_what_does_not_is_not() {
+async fn what_expires_is_counted_by_cause_and_what_does_not_is_not() {
     let (layer, handle) = TimeoutLayer::new(LIMIT).pair();
     // A setter after the handle was given out keeps it.
     let layer = layer.on_rejection(Line("late"));
@@ -263,7 +263,17 @@ async fn what_expires_is_counted_by_kind_and_what_does_not_is_not() {
     let (request, context) = with_context();
     context.inherit_deadline(context.arrival());
     send(&layer, request, LIMIT).await;
-    assert_eq!(counted(&handle), [("deadline".into(), 1.0), ("deadline-exceeded".into(), 2.0)]);
+    let (request, context) = with_context();
+    context.inherit_deadline(context.arrival() + TICK);
+    send(&layer, request, LIMIT).await;
+    let expected = [
+        ("on-arrival", 1.0),
+        ("deadline", 2.0),
+        ("inherited", 1.0),
+        ("response-deadline", 0.0),
+        ("response-idle", 0.0),
+    ];
+    assert_eq!(counted(&handle), expected.map(|(cause, count)| (cause.to_owned(), count)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use macadam_core::{Kind, Outcome, Rejection, RequestContext, ResponseBody, Stage};
 use macadam_test::{BodyHandle, Refused, ScriptedBody, Step, wire::Client};
-use macadam_timeouts::{Elapsed, RequestBody, RequestBodyTimeoutLayer, TimeoutLayer};
+use macadam_timeouts::{RequestBody, RequestBodyTimeoutLayer, TimeoutCause, TimeoutLayer};
 use tokio::time::{Instant, sleep, timeout};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -34,7 +34,7 @@ async fn read(request: Request<RequestBody<ScriptedBody>>) -> Result<Response<St
     match request.into_body().collect().await {
         Ok(body) => *response.body_mut() = format!("{} bytes", body.to_bytes().len()),
         Err(error) => {
-            *response.body_mut() = format!("{:?}", error.downcast_ref::<Elapsed>());
+            *response.body_mut() = format!("{:?}", error.downcast_ref::<TimeoutCause>());
             *response.status_mut() = StatusCode::BAD_REQUEST;
         }
     }

@@ -6,6 +6,11 @@
 //! Two deadlines run side by side and the earlier one counts. The *own* one bounds our work, so it stands still
 //! while the handler waits for the client's bytes: its value is kept without those pauses, and `paused` holds their
 //! sum. The *inherited* one is a caller's, who knows nothing of our pauses, so it never moves.
+//!
+//! A read-modify-write costs more than all else on the way of a request whose handler is ready at once, so there is none
+//! there. What the timer's owner makes of the own deadline is in a cell that nobody else writes, `first`, and counts until
+//! somebody moves it, in `own`; who moves it at the same time has moved it after that. And a timer is free or owned by a
+//! look and a store: the layers of a request are called one after the other, each by the one around it.
 
 use std::task::Context;
 
@@ -13,7 +18,7 @@ use tokio::time::{Duration, Instant};
 
 use super::RequestContext;
 use crate::sync::{
-    AtomicWaker,
+    AtomicWaker, Notify,
     atomic::{
         AtomicBool, AtomicU64,
         Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -21,9 +26,12 @@ use crate::sync::{
 };
 
 const NEVER: u64 = u64::MAX;
+/// Nobody has moved the own deadline: it is `first`.
+const UNMOVED: u64 = u64::MAX - 1;
 
 pub(super) struct Clock {
     arrival: Instant,
+    first: AtomicU64,
     own: AtomicU64,
     inherited: AtomicU64,
     paused: AtomicU64,
@@ -33,19 +41,23 @@ pub(super) struct Clock {
     asked: AtomicU64,
     owned: AtomicBool,
     owner: AtomicWaker,
+    /// Told when the deadline is moved other than by a layer for what is inside it.
+    moved: Notify,
 }
 
 impl Clock {
     pub(super) fn new(arrival: Instant) -> Self {
         Self {
             arrival,
-            own: AtomicU64::new(NEVER),
+            first: AtomicU64::new(NEVER),
+            own: AtomicU64::new(UNMOVED),
             inherited: AtomicU64::new(NEVER),
             paused: AtomicU64::new(0),
             paused_since: AtomicU64::new(NEVER),
             asked: AtomicU64::new(NEVER),
             owned: AtomicBool::new(false),
             owner: AtomicWaker::new(),
+            moved: Notify::new(),
         }
     }
 
@@ -54,9 +66,8 @@ impl Clock {
     }
 
     pub(super) fn copy_deadline(&self, from: &Self) {
-        for (to, from) in [(&self.own, &from.own), (&self.inherited, &from.inherited)] {
-            to.store(from.load(Acquire), Release);
-        }
+        self.own.store(from.own(), Release);
+        self.inherited.store(from.inherited.load(Acquire), Release);
         // The copy waits for nobody's bytes, so a pause under way ends for it here.
         self.paused.store(from.stood_still(), Release);
     }
@@ -72,27 +83,46 @@ impl Clock {
     }
 
     fn nanos(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.arrival).as_nanos()).unwrap_or(NEVER)
+        nanos(at.saturating_duration_since(self.arrival))
     }
 
     fn instant(&self, nanos: u64) -> Option<Instant> {
         if nanos == NEVER { None } else { self.arrival.checked_add(Duration::from_nanos(nanos)) }
     }
 
+    /// The own deadline, pauses not counted.
+    #[inline]
+    fn own(&self) -> u64 {
+        self.resolved(self.own.load(Acquire))
+    }
+
+    #[inline]
+    fn resolved(&self, own: u64) -> u64 {
+        if own == UNMOVED { self.first.load(Acquire) } else { own }
+    }
+
+    #[inline]
     fn deadline(&self) -> u64 {
-        let own = self.own.load(Acquire).saturating_add(self.paused.load(Acquire));
+        let own = self.own().saturating_add(self.paused.load(Acquire));
         own.min(self.inherited.load(Acquire))
     }
 
-    /// The earlier of the deadline, unless that stands still, and what was asked for, unless that is `served`.
+    /// The deadline, unless that stands still: then a caller's.
+    #[inline]
+    fn due(&self) -> u64 {
+        if self.paused_since.load(Acquire) == NEVER { self.deadline() } else { self.inherited.load(Acquire) }
+    }
+
+    /// The earlier of what is due and what was asked for, unless that is `served`.
     fn wake_at(&self, served: u64) -> u64 {
-        let deadline = if self.paused_since.load(Acquire) == NEVER {
-            self.deadline()
-        } else {
-            self.inherited.load(Acquire)
-        };
         let asked = self.asked.load(Acquire);
-        if asked < served { deadline } else { deadline.min(asked) }
+        if asked < served { self.due() } else { self.due().min(asked) }
+    }
+
+    /// To be called when the deadline was moved.
+    fn has_moved(&self) {
+        self.owner.wake();
+        self.moved.notify_waiters();
     }
 
     fn pause(&self, now: Instant) {
@@ -107,7 +137,7 @@ impl Clock {
         if since != NEVER {
             self.paused.fetch_add(self.nanos(now).saturating_sub(since), AcqRel);
             self.paused_since.store(NEVER, Release);
-            self.owner.wake();
+            self.has_moved();
         }
     }
 
@@ -121,11 +151,33 @@ impl Clock {
         Some((at, previous))
     }
 
+    /// As [`lower`](Self::lower), of the own deadline.
+    fn lower_own(&self, at: u64) -> Option<(u64, u64)> {
+        let mut previous = self.own.load(Acquire);
+        loop {
+            if self.resolved(previous) <= at {
+                return None;
+            }
+            match self.own.compare_exchange_weak(previous, at, AcqRel, Acquire) {
+                Ok(_) => break,
+                Err(moved) => previous = moved,
+            }
+        }
+        self.owner.wake();
+        Some((at, previous))
+    }
+
     /// Undoes a [`lower`](Self::lower), unless somebody has moved the cell since: then that stands.
     fn restore(&self, cell: &AtomicU64, (lowered, previous): (u64, u64)) {
         // The owner needs no wake: too early a timer finds nothing due and is armed again.
         let _ = cell.compare_exchange(lowered, previous, AcqRel, Relaxed);
     }
+}
+
+/// A time after the arrival, `NEVER` where that is too far away to count.
+#[inline]
+fn nanos(after: Duration) -> u64 {
+    u64::try_from(after.as_nanos()).map_or(NEVER, |nanos| if nanos < UNMOVED { nanos } else { NEVER })
 }
 
 /// # Deadline
@@ -139,58 +191,103 @@ impl RequestContext {
         self.shared.clock.instant(self.shared.clock.deadline())
     }
 
-    /// Whether the deadline has passed at `now`. While paused only a caller's can.
-    pub fn is_expired(&self, now: Instant) -> bool {
-        let clock = &self.shared.clock;
-        let running = clock.paused_since.load(Acquire) == NEVER;
-        let due = if running { clock.deadline() } else { clock.inherited.load(Acquire) };
-        clock.nanos(now) >= due
+    /// Whether the request has a deadline.
+    #[inline]
+    pub fn has_deadline(&self) -> bool {
+        self.shared.clock.deadline() != NEVER
     }
 
-    /// Moves the service's own deadline, earlier or later, or takes it away. A caller's stays.
-    pub fn set_deadline(&self, at: Option<Instant>) {
+    /// The deadline of the caller alone, if one was inherited.
+    pub fn inherited_deadline(&self) -> Option<Instant> {
         let clock = &self.shared.clock;
+        clock.instant(clock.inherited.load(Acquire))
+    }
+
+    /// When the deadline will pass if nothing moves it: while paused the service's own one does not.
+    pub fn expires_at(&self) -> Option<Instant> {
+        self.shared.clock.instant(self.shared.clock.due())
+    }
+
+    /// Whether the deadline has passed at `now`. While paused only a caller's can.
+    pub fn is_expired(&self, now: Instant) -> bool {
+        self.shared.clock.nanos(now) >= self.shared.clock.due()
+    }
+
+    /// Moves the service's own deadline, earlier or later, or takes it away, and says where it was. A caller's stays.
+    pub fn set_deadline(&self, at: Option<Instant>) -> Option<Instant> {
+        let clock = &self.shared.clock;
+        let stood_still = clock.stood_still();
         // Pauses so far count for the old deadline alone: the new one is exactly where the caller said.
         let own = match at.map_or(NEVER, |at| clock.nanos(at)) {
             NEVER => NEVER,
-            at => at.saturating_sub(clock.stood_still()),
+            at => at.saturating_sub(stood_still),
         };
-        clock.own.store(own, Release);
-        clock.owner.wake();
+        let previous = clock.resolved(clock.own.swap(own, AcqRel));
+        clock.has_moved();
+        clock.instant(previous.saturating_add(stood_still))
+    }
+
+    /// Moves the service's own deadline later by so much. A caller's stays, and where there is none there still is none.
+    pub fn extend_deadline(&self, by: Duration) {
+        let clock = &self.shared.clock;
+        let by = nanos(by);
+        let mut previous = clock.own.load(Acquire);
+        loop {
+            let later = match clock.resolved(previous).saturating_add(by) {
+                UNMOVED => NEVER,
+                later => later,
+            };
+            match clock.own.compare_exchange_weak(previous, later, AcqRel, Acquire) {
+                Ok(_) => break,
+                Err(moved) => previous = moved,
+            }
+        }
+        clock.has_moved();
+    }
+
+    /// Ready when the deadline is moved after this call, or a pause ends, but not when a layer lowers it for what is
+    /// inside that.
+    pub fn deadline_moved(&self) -> impl Future<Output = ()> + Send + use<'_> {
+        self.shared.clock.moved.notified()
     }
 
     /// Moves the service's own deadline to `timeout` after the arrival, pauses not counted, or takes it away. A
     /// caller's stays.
     pub fn set_timeout(&self, timeout: Option<Duration>) {
         let clock = &self.shared.clock;
-        let own = timeout.and_then(|timeout| u64::try_from(timeout.as_nanos()).ok());
-        clock.own.store(own.unwrap_or(NEVER), Release);
-        clock.owner.wake();
+        clock.own.store(timeout.map_or(NEVER, nanos), Release);
+        clock.has_moved();
     }
 
-    /// Lowers the service's own deadline to `at`, counted from the arrival without pauses, until the returned value
+    /// Lowers the service's own deadline to `timeout` after the arrival, pauses not counted, until the returned value
     /// is dropped. `None` where the deadline is no later already.
     ///
     /// Lowerings nest as the futures do that hold them: the last one goes back first.
-    pub fn lower_deadline(&self, at: Instant) -> Option<Lowered> {
-        let clock = &self.shared.clock;
-        let undo = clock.lower(&clock.own, clock.nanos(at))?;
+    pub fn lower_timeout(&self, timeout: Duration) -> Option<Lowered> {
+        let undo = self.shared.clock.lower_own(nanos(timeout))?;
         Some(Lowered { context: self.clone(), undo })
     }
 
     /// Takes on the deadline of a caller, which never pauses. The earliest one counts.
     pub fn inherit_deadline(&self, at: Instant) {
         let clock = &self.shared.clock;
-        clock.lower(&clock.inherited, clock.nanos(at));
+        if clock.lower(&clock.inherited, clock.nanos(at)).is_some() {
+            clock.moved.notify_waiters();
+        }
     }
 
     /// Stops the service's own deadline: from now on the handler waits for the client's bytes. Whoever stops it lets
     /// it run again, also when dropped.
     pub fn pause_deadline(&self) {
         let clock = &self.shared.clock;
-        if clock.own.load(Acquire) != NEVER {
+        if clock.own() != NEVER {
             clock.pause(Instant::now());
         }
+    }
+
+    /// For how long the service's own deadline has stood still, with the pause under way.
+    pub fn stood_still(&self) -> Duration {
+        Duration::from_nanos(self.shared.clock.stood_still())
     }
 
     /// Lets the service's own deadline run again, later by as long as it stood still.
@@ -208,9 +305,16 @@ impl RequestContext {
     }
 
     /// Makes the caller the owner of the request's one timer, or `None` if it has an owner already.
+    ///
+    /// Not for two callers at a time: of the requests made out of one, each has its own [`fork`](Self::fork).
+    #[inline]
     pub fn own_timer(&self) -> Option<TimerOwner> {
-        let free = self.shared.clock.owned.compare_exchange(false, true, AcqRel, Relaxed).is_ok();
-        free.then(|| TimerOwner { context: self.clone(), parked: AtomicBool::new(false), served: 0 })
+        let owned = &self.shared.clock.owned;
+        if owned.load(Acquire) {
+            return None;
+        }
+        owned.store(true, Release);
+        Some(TimerOwner { context: self.clone(), parked: AtomicBool::new(false), served: 0 })
     }
 
     /// Asks the owner of the timer for a poll at `at`, until the returned value is dropped.
@@ -245,11 +349,16 @@ impl TimerOwner {
         &self.context
     }
 
-    /// Lowers the service's own deadline to `at`, counted from the arrival without pauses, for good. Whoever owns the
+    /// Lowers the service's own deadline to `timeout` after the arrival, pauses not counted, for good. Whoever owns the
     /// timer parks after that, so there is nobody to wake.
-    pub fn lower_deadline(&self, at: Instant) {
-        let clock = &self.context.shared.clock;
-        clock.own.fetch_min(clock.nanos(at), AcqRel);
+    #[inline]
+    pub fn lower_timeout(&self, timeout: Duration) {
+        let (clock, timeout) = (&self.context.shared.clock, nanos(timeout));
+        if clock.own.load(Acquire) != UNMOVED {
+            clock.own.fetch_min(timeout, AcqRel);
+        } else if timeout < clock.first.load(Relaxed) {
+            clock.first.store(timeout, Release);
+        }
     }
 
     /// Registers the task, then reads when it must be polled next.
@@ -289,6 +398,13 @@ impl Drop for TimerOwner {
 pub struct Lowered {
     context: RequestContext,
     undo: (u64, u64),
+}
+
+impl Lowered {
+    /// The context whose deadline this is.
+    pub fn context(&self) -> &RequestContext {
+        &self.context
+    }
 }
 
 impl Drop for Lowered {

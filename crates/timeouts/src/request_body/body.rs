@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Duration, Instant};
 
 use super::RequestBodyTimeoutLayer;
-use crate::{BoxError, alarm::Alarm, elapsed::Elapsed};
+use crate::{BoxError, alarm::Alarm, cause::TimeoutCause};
 
 pin_project! {
     /// A request's body, with a clock on the client; made by [`RequestBodyTimeoutLayer`](crate::RequestBodyTimeoutLayer).
@@ -70,10 +70,10 @@ where
         let Some(mut inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         let frame = inner.as_mut().poll_frame(cx);
         let Some(wait) = this.wait else { return frame.map_err(Into::into) };
-        let elapsed = match frame {
+        let cause = match frame {
             Poll::Pending => {
                 ready!(wait.poll_idle(cx));
-                Elapsed::RequestIdle(wait.idle)
+                TimeoutCause::RequestIdle
             }
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, |data| data.remaining() as u64);
@@ -87,7 +87,7 @@ where
                 if in_time {
                     return Poll::Ready(Some(Ok(frame)));
                 }
-                Elapsed::RequestRate
+                TimeoutCause::RequestRate
             }
             Poll::Ready(None) => {
                 *this.wait = None;
@@ -102,7 +102,7 @@ where
         wait.context.settle(Outcome::TimedOut);
         *this.wait = None;
         this.inner.set(None);
-        Poll::Ready(Some(Err(elapsed.into())))
+        Poll::Ready(Some(Err(cause.into())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -35,7 +35,7 @@ pub use self::{
 /// # When it fires
 ///
 /// Its clock runs while the handler waits for a frame of the body, from the poll that found none to the next frame. When
-/// it fires the body fails with [`Elapsed`](crate::Elapsed), once, and has ended. The request's outcome is then
+/// it fires the body fails with a [`TimeoutCause`](crate::TimeoutCause), once, and has ended. The request's outcome is then
 /// `timed-out`; an error that the handler answers, unless it is a rejection itself, becomes 408 with the kind
 /// `request-timeout`; and in HTTP/1 whatever is answered says `Connection: close`, since what is left of the body would
 /// be taken for the next request.
