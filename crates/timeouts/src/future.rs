@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 use crate::{
     body::TimeoutBody,
     cause::{TimeoutCause, TimeoutEvent},
+    detach,
     layer::Extras,
     watch::Watch,
 };
@@ -101,7 +102,7 @@ where
             CallProj::Over => panic!("a future is not polled after it was ready"),
         };
         let response = answer(this.watch, cause, this.wire.as_ref(), this.extras.as_deref());
-        this.call.set(Call::Over);
+        detach::at_the_deadline(|| this.call.set(Call::Over));
         this.sleep.set(None);
         *this.watch = Watch::Nothing;
         Poll::Ready(Ok(response.map(TimeoutBody::own)))

@@ -79,13 +79,26 @@
 //! | an upgrade: 101, or a successful CONNECT | ends with the head | ends with the head | none |
 //! | any other | goes on to the last frame | goes on to the last frame | `response_body_idle` |
 //!
-//! A body is cut by an error, [`TimeoutCause`], which the server makes a broken connection or stream of, so that nobody takes
-//! half an answer for a whole one. A gRPC response ends with status 4 in its trailers instead. The request's outcome is
+//! A body is cut by an error, its [`TimeoutCause`], which the server makes a broken connection or stream of, so that nobody
+//! takes half an answer for a whole one. A gRPC response ends with status 4 in its trailers instead. The request's outcome is
 //! `timed-out`, and what the service's body held is freed at once.
 //!
 //! An idle clock is the service's: while nobody asks for a frame, as with a client that does not read, it is off. A frame
 //! that is ready moves no timer and takes no clock read, but for one in 32 or fewer: a body that always has one ready has
 //! gone on for twice its time at most when it is cut, or for 32 frames too many, whichever is more.
+//!
+//! # A policy per route
+//!
+//! | a route that | takes |
+//! |---|---|
+//! | needs more, or less | [`RouteTimeoutLayer::new`] |
+//! | is meant to have no deadline: a watch, a long poll | [`RouteTimeoutLayer::disabled`] |
+//! | must not stop halfway | [`DetachLayer`]: the handler runs on in a task after its 504, which costs each call one allocation |
+//! | would rather answer by itself than be dropped | [`Deadline::approaches`], in the handler |
+//! | knows only as it runs how long it takes | [`Deadline::extend`], [`set_from_now`](Deadline::set_from_now), [`disable`](Deadline::disable) |
+//!
+//! A caller's deadline stands against all of these. [`TimeoutLayer::dry_run`] ends nothing, neither handler nor body, and
+//! tells what it would have.
 //!
 //! # A deadline is inherited
 //!
@@ -143,6 +156,13 @@
 //!   [`spawn_with_context`], in a [`Deadline::scope`]. A task of `tokio::spawn` has none, and [`without_context`] keeps it
 //!   from work that outlives the request.
 //!
+//! # Who is told
+//!
+//! The [`TimeoutCause`] is in the extensions of the response, and is the error with which a body fails;
+//! [`TimeoutLayer::on_timeout`] is called with it, the time taken, the time allowed and the route; [`TimeoutHandle`] counts
+//! it. And there is one line a second in the log at the most, of all layers together and of no request: `timing out`, with
+//! how many have `expired` since the last one and the `cause.*` of these (in a dry run: `would time out`).
+//!
 //! # What it does not do
 //!
 //! - It bounds no client that does not read the response.
@@ -152,6 +172,8 @@
 //! - A server has its own ways to end an answer early. hyper closes an HTTP/1.0 connection, which tells the client that
 //!   the answer was whole, and resets an HTTP/2 stream with INTERNAL_ERROR; `macadam-serve` resets the one, and the
 //!   other with CANCEL.
+//! - A handler that runs on ([`DetachLayer`]) on a route holds nothing of what stands around the router: the place in
+//!   load shedding's gate goes back with the 504. Put a limit of its own inside of that layer.
 //!
 //! # Ordering
 //!
@@ -188,7 +210,10 @@
 //! | the handler asks what is left | cannot be had | [`Deadline`] |
 //! | the caller's deadline | cannot be had | [`Inherit`] |
 //! | the next hop is told | cannot be had | [`Deadline::write`] |
-//! | counts | none | [`TimeoutHandle`] |
+//! | says why, and who is told | – | [`TimeoutCause`], a hook, counts, a line in the log |
+//! | a handler that runs on, a dry run | cannot be had | [`DetachLayer`], [`TimeoutLayer::dry_run`] |
+//!
+//! `tests/as_tower_http.rs` and `tests/as_tower_http_bodies.rs` have its tests, re-stated.
 
 mod alarm;
 mod body;
@@ -197,6 +222,7 @@ mod clocks;
 mod course;
 mod current;
 mod deadline;
+mod detach;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
@@ -220,6 +246,7 @@ pub use self::{
     cause::{TimeoutCause, TimeoutEvent},
     current::{CurrentLayer, CurrentService, spawn_with_context, without_context},
     deadline::{Deadline, Expired},
+    detach::{DetachFuture, DetachHandle, DetachLayer, DetachService},
     future::ResponseFuture,
     handle::TimeoutHandle,
     header::TimeoutHeader,
