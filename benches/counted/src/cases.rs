@@ -1,0 +1,212 @@
+//! The table: to guard another path is to add a row.
+
+use std::{
+    convert::Infallible,
+    future::{poll_fn, ready},
+    hint::black_box,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::{Body, Frame};
+use http_body_util::Full;
+use macadam_core::RequestContext;
+use macadam_timeouts::{TimeoutHeader, TimeoutLayer};
+use tower::{Layer, Service, service_fn};
+
+use crate::callgrind::Cost;
+
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// The case that does the same without what is counted.
+    pub(crate) beside: Option<&'static str>,
+    /// `None` for what stands here to be compared with.
+    pub(crate) ceiling: Option<Cost>,
+    /// So many passes.
+    pub(crate) run: fn(u32),
+}
+
+/// The ceilings are a tenth above what was counted: another release of the compiler costs some percent. Not so for the
+/// atomics, of which one more is one too many.
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "context",
+        beside: None,
+        ceiling: None,
+        run: |times| passes(times, Polls::One, &mut at_once()),
+    },
+    Case {
+        name: "timeouts, ready at once",
+        beside: Some("context"),
+        ceiling: Some(Cost { instructions: 605, atomics: 2 }),
+        run: |times| passes(times, Polls::One, &mut TimeoutLayer::new(LIMIT).layer(at_once())),
+    },
+    Case {
+        name: "timeouts with a handle, ready at once",
+        beside: Some("context"),
+        ceiling: Some(Cost { instructions: 620, atomics: 4 }),
+        run: |times| passes(times, Polls::One, &mut TimeoutLayer::new(LIMIT).pair().0.layer(at_once())),
+    },
+    Case {
+        name: "tower-http, ready at once",
+        beside: Some("context"),
+        ceiling: None,
+        run: |times| passes(times, Polls::One, &mut tower_http().layer(at_once())),
+    },
+    Case {
+        name: "context, pending once",
+        beside: None,
+        ceiling: None,
+        run: |times| passes(times, Polls::Two, &mut at_second()),
+    },
+    Case {
+        name: "timeouts, pending once",
+        beside: Some("context, pending once"),
+        ceiling: Some(Cost { instructions: 1470, atomics: 23 }),
+        run: |times| passes(times, Polls::Two, &mut TimeoutLayer::new(LIMIT).layer(at_second())),
+    },
+    Case {
+        // A timer takes more than eight atomics: there is none.
+        name: "two more timeouts around that",
+        beside: Some("timeouts, pending once"),
+        ceiling: Some(Cost { instructions: 2190, atomics: 4 }),
+        run: |times| {
+            let layer = TimeoutLayer::new(LIMIT);
+            passes(times, Polls::Two, &mut layer.layer(layer.layer(layer.layer(at_second()))));
+        },
+    },
+    Case {
+        name: "tower-http, pending once",
+        beside: Some("context, pending once"),
+        ceiling: None,
+        run: |times| passes(times, Polls::Two, &mut tower_http().layer(at_second())),
+    },
+    Case { name: "body, a frame", beside: None, ceiling: None, run: |times| frames(Frames(times)) },
+    Case {
+        name: "timeouts, a frame that is ready",
+        beside: Some("body, a frame"),
+        ceiling: Some(Cost { instructions: 70, atomics: 0 }),
+        run: |times| frames(body_of(&TimeoutLayer::new(LIMIT), Frames(times))),
+    },
+    Case {
+        name: "timeouts with an idle clock, a frame",
+        beside: Some("body, a frame"),
+        ceiling: Some(Cost { instructions: 70, atomics: 0 }),
+        run: |times| frames(body_of(&TimeoutLayer::new(LIMIT).response_body_idle(LIMIT), Frames(times))),
+    },
+    Case {
+        name: "grpc-timeout, read",
+        beside: None,
+        ceiling: Some(Cost { instructions: 150, atomics: 0 }),
+        run: |times| reads(times, &TimeoutHeader::grpc(), "99999999u"),
+    },
+    Case {
+        name: "connect-timeout-ms, read",
+        beside: None,
+        ceiling: Some(Cost { instructions: 150, atomics: 0 }),
+        run: |times| reads(times, &TimeoutHeader::connect(), "9999999999"),
+    },
+];
+
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// How often a response is asked for until it is there.
+#[derive(Clone, Copy, PartialEq)]
+enum Polls {
+    One,
+    Two,
+}
+
+type Answer = Result<Response<Full<Bytes>>, Infallible>;
+
+fn at_once() -> impl Service<Request<()>, Response = Response<Full<Bytes>>, Error = Infallible> {
+    service_fn(|_: Request<()>| ready(Answer::Ok(Response::new(Full::default()))))
+}
+
+fn at_second() -> impl Service<Request<()>, Response = Response<Full<Bytes>>, Error = Infallible> {
+    service_fn(|_: Request<()>| {
+        let mut polled = false;
+        poll_fn(move |_| {
+            if std::mem::replace(&mut polled, true) {
+                Poll::Ready(Answer::Ok(Response::new(Full::default())))
+            } else {
+                Poll::Pending
+            }
+        })
+    })
+}
+
+fn tower_http() -> tower_http::timeout::TimeoutLayer {
+    tower_http::timeout::TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LIMIT)
+}
+
+/// Requests that have a context, in a task of a runtime, so that a waker is a real one.
+fn passes<S, B>(times: u32, polls: Polls, service: &mut S)
+where
+    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(poll_fn(|cx| {
+        for _ in 0..times {
+            let mut request = Request::new(());
+            let _context = RequestContext::of(&mut request);
+            let mut call = pin!(service.call(request));
+            if polls == Polls::Two {
+                assert!(call.as_mut().poll(cx).is_pending());
+            }
+            let Poll::Ready(Ok(response)) = call.poll(cx) else { panic!("it was to be ready") };
+            black_box(&response);
+        }
+        Poll::Ready(())
+    }));
+}
+
+/// So many frames, each of which is ready, and nobody knows how many.
+struct Frames(u32);
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+        self.0 = left;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"frame")))))
+    }
+}
+
+/// The body behind this layer, of a request that has a context.
+fn body_of(layer: &TimeoutLayer, body: Frames) -> impl Body<Data = Bytes> + use<> {
+    let mut body = Some(body);
+    let mut service = layer.layer(service_fn(move |_: Request<()>| {
+        ready(Ok::<_, Infallible>(Response::new(body.take().expect("it is called once"))))
+    }));
+    let mut request = Request::new(());
+    RequestContext::of(&mut request);
+    let call = pin!(service.call(request));
+    let Poll::Ready(Ok(response)) = call.poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("it was to be ready")
+    };
+    response.into_body()
+}
+
+fn frames(body: impl Body<Data = Bytes>) {
+    let mut body = pin!(body);
+    let mut cx = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(frame)) = body.as_mut().poll_frame(&mut cx) {
+        black_box(frame.is_ok());
+    }
+}
+
+fn reads(times: u32, header: &TimeoutHeader, value: &'static str) {
+    let value = HeaderValue::from_static(value);
+    for _ in 0..times {
+        black_box(black_box(header).parse(black_box(&value)));
+    }
+}

@@ -1,0 +1,50 @@
+//! What the hot paths cost in instructions, held to a ceiling.
+//!
+//! `cargo run --release -p macadam-counted` runs each case of the table under callgrind and fails where one costs more
+//! than it may. Instructions do not depend on how busy a machine is, so this can be asserted where a time cannot. They
+//! are no time either: an atomic read-modify-write is one of them and costs some twenty, so those are counted apart.
+
+mod callgrind;
+mod cases;
+
+use std::process::ExitCode;
+
+use cases::CASES;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    match (args.next(), args.next()) {
+        // What callgrind runs.
+        (Some(name), Some(times)) => {
+            let case = CASES.iter().find(|case| case.name == name).expect("a case of the table");
+            (case.run)(times.parse().expect("a number of times"));
+            ExitCode::SUCCESS
+        }
+        _ => table(),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+fn table() -> ExitCode {
+    let mut within = true;
+    println!("{:<40} {:>20} {:>20}", "case", "instructions", "atomics");
+    for case in CASES {
+        let cost = callgrind::cost(case.name) - case.beside.map(callgrind::cost).unwrap_or_default();
+        let of = |cost: i64, ceiling: Option<i64>| match ceiling {
+            Some(ceiling) => format!("{cost} of {ceiling}"),
+            None => format!("{cost}"),
+        };
+        let ceiling = case.ceiling.as_ref();
+        let fits =
+            ceiling.is_none_or(|most| cost.instructions <= most.instructions && cost.atomics <= most.atomics);
+        within &= fits;
+        println!(
+            "{:<40} {:>20} {:>20} {}",
+            case.name,
+            of(cost.instructions, ceiling.map(|most| most.instructions)),
+            of(cost.atomics, ceiling.map(|most| most.atomics)),
+            if fits { "" } else { "TOO MUCH" },
+        );
+    }
+    if within { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
