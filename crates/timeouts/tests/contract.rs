@@ -15,6 +15,8 @@ async fn the_layer_keeps_the_contract() {
     contract::check(TimeoutLayer::new(LIMIT).inherit(Inherit::trust(2 * LIMIT))).await;
     contract::check(CurrentLayer).await;
     contract::check(TimeoutLayer::new(LIMIT).response_body_idle(LIMIT).stream_idle(LIMIT)).await;
+    contract::check(TimeoutLayer::new(LIMIT).dry_run().response_body_idle(LIMIT)).await;
+    contract::check(TimeoutLayer::new(LIMIT).on_timeout(|_| ())).await;
 }
 
 #[tokio::test(start_paused = true)]

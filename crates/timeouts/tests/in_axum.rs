@@ -8,8 +8,9 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use http::{Request, StatusCode};
+use macadam_core::Gauges;
 use macadam_test::wire::Client;
-use macadam_timeouts::{RouteTimeoutLayer, TimeoutLayer};
+use macadam_timeouts::{DetachLayer, RouteTimeoutLayer, TimeoutLayer};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
@@ -161,4 +162,19 @@ mod extractor {
         assert!(text.contains("TimeoutLayer::expose()"), "{text}");
         assert_eq!(body(&app, "/optional").await, (StatusCode::OK, "false".into()));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_of_a_router_detaches_under_the_timeout_around_it() {
+    let (detach, handle) = DetachLayer::new(1).pair();
+    let app = Router::new().route("/", slow().layer(detach)).layer(limit());
+    assert_eq!(ask(&app, "/").await, (StatusCode::GATEWAY_TIMEOUT, LIMIT));
+    let counted = || {
+        let mut counted = Vec::new();
+        handle.read(&mut |reading| counted.push(reading.value));
+        counted
+    };
+    assert_eq!(counted(), [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    sleep(WORK).await;
+    assert_eq!(counted(), [0.0, 1.0, 0.0, 0.0, 0.0, 0.0], "it has answered, too late");
 }
