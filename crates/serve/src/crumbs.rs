@@ -9,18 +9,16 @@ use crate::{
     conn::{Conn, Place},
 };
 
-/// Reads seldom from a client that sends a head a few bytes at a time.
+/// Reads ever more seldom from a client that takes long over a head, a few bytes at a time.
 ///
-/// Each time that a socket is read, its task is woken and hyper parses the head from its start, some eight microseconds in
-/// all. Ten thousand clients that send a byte a second, and are gone when their head's time is over, would cost a tenth of a
-/// core until then. Nobody else sends so: the pieces of a large head are as large as a packet, and those of one that is
-/// typed are lines.
+/// A byte that comes alone costs a thread's waking, a task's, and a parse of the head from its start: some eight
+/// microseconds. Fifteen thousand clients that send one a second would have a tenth of a core until their time is over.
+/// So whoever has taken a second, and sends a crumb, is not heard before it has taken three times as long. What it sent
+/// meanwhile is then read at once: it waits for no longer than twice the time that it took itself.
 #[derive(Default)]
 pub(crate) struct Crumbs {
-    /// How many have come, one after the other.
-    count: u8,
-    /// The head that they are of, by how many requests came before it.
-    head: u64,
+    /// The head that they are of, by how many requests came before it; and when the first one came.
+    begun: Option<(u64, Instant)>,
     read_again_at: Option<Instant>,
     /// Made for the first pause: hardly a client ever has one.
     alarm: Option<Alarm>,
@@ -33,24 +31,62 @@ impl Crumbs {
         self.alarm.get_or_insert_with(|| Alarm::at(due)).poll(cx, due)
     }
 
-    /// So many bytes have come.
+    /// So many bytes have come. Returns whether there is a pause now.
     #[inline]
-    pub(crate) fn see(&mut self, bytes: usize, conn: &Conn) {
+    pub(crate) fn see(&mut self, bytes: usize, conn: &Conn) -> bool {
+        self.read_again_at = None;
         // In an exchange they are of a body, which has clocks of its own, and in a tunnel they are nobody's business.
-        if bytes >= CRUMB || conn.place() == Place::Exchange || conn.is_tunnel() {
-            (self.count, self.read_again_at) = (0, None);
-            return;
+        if bytes < CRUMB && conn.place() != Place::Exchange && !conn.is_tunnel() {
+            self.read_again_at = self.pause(conn.requests(), Instant::now());
         }
-        let head = conn.requests();
-        self.count = if self.head == head { self.count.saturating_add(1) } else { 1 };
-        self.head = head;
-        self.read_again_at = if self.count < MANY { None } else { Some(Instant::now() + PAUSE) };
+        self.read_again_at.is_some()
+    }
+
+    fn pause(&mut self, head: u64, now: Instant) -> Option<Instant> {
+        let begun = match self.begun {
+            Some((same, begun)) if same == head => begun,
+            _ => now,
+        };
+        self.begun = Some((head, begun));
+        let took = now - begun;
+        (took >= LONG).then(|| now + 2 * took)
     }
 }
 
-/// In bytes. What is as long is none.
+/// In bytes. A piece that is as long is none.
 const CRUMB: usize = 8;
-/// So many, one after the other, are a way to send.
-const MANY: u8 = 4;
-/// What has come meanwhile is read at once.
-const PAUSE: Duration = Duration::from_secs(5);
+/// From a head's first crumb on. Some clients write each character by itself; they are done by then.
+const LONG: Duration = Duration::from_millis(900);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The seconds in which somebody who sends a byte in each is heard.
+    #[test]
+    fn who_takes_long_is_heard_at_times_that_grow_threefold() {
+        let begun = Instant::now();
+        let mut crumbs = Crumbs::default();
+        let mut heard = Vec::new();
+        for second in 0..60 {
+            let now = begun + Duration::from_secs(second);
+            if crumbs.read_again_at.is_none_or(|at| now >= at) {
+                heard.push(second);
+                crumbs.read_again_at = crumbs.pause(0, now);
+            }
+        }
+        assert_eq!(heard, [0, 1, 3, 9, 27]);
+    }
+
+    #[test]
+    fn who_sends_byte_by_byte_without_delay_is_heard_at_each_and_so_is_the_next_head() {
+        let begun = Instant::now();
+        let mut crumbs = Crumbs::default();
+        for head in 0..3 {
+            for byte in 0..100 {
+                let now = begun + Duration::from_secs(head) + Duration::from_millis(8 * byte);
+                assert_eq!(crumbs.pause(head, now), None);
+            }
+        }
+    }
+}

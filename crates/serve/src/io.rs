@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
     conn::{Conn, Place},
+    crumbs::Crumbs,
     frames::{Frames, PREFACE},
     linger::Linger,
     order::Order,
@@ -33,6 +34,8 @@ pub(crate) struct Io {
     frames: Option<(Frames, Frames)>,
     /// With a peer that is to take what waits for the socket.
     patience: Patience,
+    /// HTTP/1 alone.
+    crumbs: Crumbs,
     /// The client has said that it sends no more.
     ended: bool,
     closing: Closing,
@@ -62,6 +65,7 @@ impl Io {
             conn,
             sniffed: Sniffed::default(),
             frames: None,
+            crumbs: Crumbs::default(),
             ended: false,
             closing: Closing::Open,
             _room: room,
@@ -105,7 +109,7 @@ impl Io {
             && conn.place() == Place::Idle
             && !conn.is_tunnel()
             // On the descriptor: tokio's readiness is a memory, and may not know yet of what has arrived.
-            && rustix::io::ioctl_fionread(self.transport.tcp()).is_ok_and(|unread| unread == 0)
+            && self.transport.socket().is_some_and(|socket| rustix::io::ioctl_fionread(socket).is_ok_and(|unread| unread == 0))
     }
 
     /// The socket takes nothing. Ready when its peer has had its time.
@@ -117,7 +121,8 @@ impl Io {
         loop {
             // Not tokio's readiness, which is a memory: if it was this process that stood still, it may not know yet.
             let takes = |io: &Self| {
-                let mut polled = [PollFd::new(io.transport.tcp(), PollFlags::OUT)];
+                let Some(socket) = io.transport.socket() else { return false };
+                let mut polled = [PollFd::from_borrowed_fd(socket, PollFlags::OUT)];
                 rustix::event::poll(&mut polled, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
             };
             if ready!(self.patience.poll_look(cx)) == Look::TooLong {
@@ -170,6 +175,9 @@ impl AsyncRead for Io {
         let before = buf.filled().len();
         this.sniffed.give(buf);
         let replayed = buf.filled().len() > before;
+        if !replayed && this.crumbs.poll_pause(cx).is_pending() {
+            return Poll::Pending;
+        }
         if buf.remaining() > 0 {
             match Pin::new(&mut this.transport).poll_read(cx, buf) {
                 // What was replayed is news enough.
@@ -192,6 +200,10 @@ impl AsyncRead for Io {
         this.conn.count_read(read);
         if let Some((received, _)) = &mut this.frames {
             this.conn.http2.received(received.see(read));
+        } else {
+            if this.crumbs.see(read.len(), &this.conn) {
+                this.transport.sleep();
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -268,7 +280,7 @@ impl AsyncWrite for Io {
 impl Drop for Io {
     fn drop(&mut self) {
         if self.conn.is_to_be_reset() {
-            let _ = self.transport.tcp().set_zero_linger();
+            self.transport.reset_on_close();
         }
     }
 }

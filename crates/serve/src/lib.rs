@@ -187,6 +187,7 @@ mod cancel;
 mod clocks;
 mod conn;
 mod connection;
+mod crumbs;
 mod descriptors;
 mod error;
 mod figures;

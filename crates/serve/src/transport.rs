@@ -2,6 +2,8 @@
 
 use std::{
     io::{self, IoSlice},
+    mem,
+    os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -11,7 +13,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     task::JoinSet,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{alarm::Alarm, conn::Conn, reason::CloseReason};
@@ -19,6 +21,10 @@ use crate::{alarm::Alarm, conn::Conn, reason::CloseReason};
 /// A connection's socket, or the TLS session on it.
 pub(crate) enum Transport {
     Tcp(TcpStream),
+    /// A socket from which nobody wants to hear for a while.
+    Asleep(std::net::TcpStream),
+    /// The driver has not taken it, or not given it.
+    Lost,
     // Boxed: a plain connection does not pay for it.
     #[cfg(feature = "tls")]
     Tls(Box<crate::tls::Session>),
@@ -85,6 +91,8 @@ macro_rules! of_each {
     ($transport:expr, $stream:ident => $done:expr) => {
         match $transport {
             Transport::Tcp($stream) => $done,
+            // Whoever wants something of it has woken it.
+            Transport::Asleep(_) | Transport::Lost => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
             #[cfg(feature = "tls")]
             Transport::Tls($stream) => $done,
         }
@@ -92,20 +100,46 @@ macro_rules! of_each {
 }
 
 impl Transport {
-    pub(crate) fn tcp(&self) -> &TcpStream {
+    pub(crate) fn socket(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::Tcp(tcp) => tcp,
+            Self::Tcp(tcp) => Some(tcp.as_fd()),
+            Self::Asleep(tcp) => Some(tcp.as_fd()),
+            Self::Lost => None,
             #[cfg(feature = "tls")]
-            Self::Tls(session) => session.get_ref().0.tcp(),
+            Self::Tls(session) => Some(session.get_ref().0.tcp().as_fd()),
         }
+    }
+
+    /// Takes a plain socket from the driver, so that what comes on it wakes nobody, until it is used.
+    pub(crate) fn sleep(&mut self) {
+        *self = match mem::replace(self, Self::Lost) {
+            Self::Tcp(tcp) => tcp.into_std().map_or(Self::Lost, Self::Asleep),
+            other => other,
+        };
+    }
+
+    /// Has its close say that something went wrong.
+    pub(crate) fn reset_on_close(&self) {
+        if let Some(socket) = self.socket() {
+            let _ = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    fn awake(&mut self) -> io::Result<&mut Self> {
+        if let Self::Asleep(_) = self {
+            if let Self::Asleep(tcp) = mem::replace(self, Self::Lost) {
+                *self = Self::Tcp(TcpStream::from_std(tcp)?);
+            }
+        }
+        Ok(self)
     }
 
     /// What the handshake has settled, if it has.
     pub(crate) fn agreed(&self) -> Option<Protocol> {
         match self {
-            Self::Tcp(_) => None,
             #[cfg(feature = "tls")]
             Self::Tls(session) => crate::tls::agreed(session),
+            _ => None,
         }
     }
 
@@ -114,9 +148,9 @@ impl Transport {
     /// Meaningful when there is nothing to read.
     pub(crate) fn is_in_record(&self) -> bool {
         match self {
-            Self::Tcp(_) => false,
             #[cfg(feature = "tls")]
             Self::Tls(session) => session.get_ref().0.is_in_record(),
+            _ => false,
         }
     }
 
@@ -130,8 +164,9 @@ impl Transport {
 
 impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
+        match self.get_mut().awake()? {
             Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Self::Asleep(_) | Self::Lost => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
             #[cfg(feature = "tls")]
             Self::Tls(session) => match Pin::new(session).poll_read(cx, buf) {
                 // Without a close_notify. Many clients leave it out, and no request needs it: each says how long it is.
@@ -146,7 +181,7 @@ impl AsyncRead for Transport {
 
 impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        of_each!(self.get_mut(), stream => Pin::new(stream).poll_write(cx, buf))
+        of_each!(self.get_mut().awake()?, stream => Pin::new(stream).poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -154,19 +189,29 @@ impl AsyncWrite for Transport {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        of_each!(self.get_mut(), stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+        of_each!(self.get_mut().awake()?, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        of_each!(self, stream => stream.is_write_vectored())
+        match self {
+            #[cfg(feature = "tls")]
+            Self::Tls(session) => session.is_write_vectored(),
+            _ => true,
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        of_each!(self.get_mut(), stream => Pin::new(stream).poll_flush(cx))
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
+            // What it has taken is with the kernel. hyper asks at each of its polls, and nobody is woken for that.
+            Self::Asleep(_) | Self::Lost => Poll::Ready(Ok(())),
+            #[cfg(feature = "tls")]
+            Self::Tls(session) => Pin::new(session).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        of_each!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
+        of_each!(self.get_mut().awake()?, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }
 

@@ -237,3 +237,37 @@ async fn a_head_of_more_than_64_kib_gets_431() {
     assert_eq!(soon(client.response()).await.status, 431);
     assert_eq!(town.calls(), 0);
 }
+
+/// Whoever takes long over its head in crumbs is read seldom; and is answered all the same, also on the same connection.
+#[tokio::test]
+async fn a_head_that_came_in_crumbs_for_a_second_is_answered_when_it_is_whole() {
+    let town = Town::open().await;
+    let mut client = town.client().await;
+    for served in 1..=2 {
+        let begun = Instant::now();
+        let (crumbs, rest) = GET.as_bytes().split_at(8);
+        for crumb in crumbs {
+            client.send([*crumb]).await;
+            sleep(millis(200)).await;
+        }
+        client.send(rest).await;
+        assert_eq!(client.response().await.text(), "ok");
+        assert!(begun.elapsed() < 4 * millis(1600), "{:?}", begun.elapsed());
+        assert_eq!(town.calls(), served);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_not_read_for_its_crumbs_gets_its_408_in_time() {
+    let town = Town::with(|server| server.header(millis(1500))).await;
+    let mut client = town.client().await;
+    let begun = Instant::now();
+    for crumb in GET.as_bytes() {
+        if client.try_send([*crumb]).await.is_err() || begun.elapsed() > millis(1300) {
+            break;
+        }
+        sleep(millis(100)).await;
+    }
+    assert_eq!(soon(client.response()).await.status, 408);
+    assert!((1490..2500).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+}
