@@ -78,10 +78,11 @@ impl Rehearsal {
 
     /// The body has a frame.
     pub(crate) fn goes_on(&mut self) {
-        if self.silence.is_some() {
+        // How long the whole of it takes is known when it has ended.
+        if self.silence.is_some_and(|(since, idle)| since.elapsed() > idle) {
             self.look();
-            self.silence = None;
         }
+        self.silence = None;
     }
 
     fn look(&mut self) {
