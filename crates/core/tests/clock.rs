@@ -52,7 +52,7 @@ impl Times {
         self.context.wake_at().map(|at| at - self.context.arrival())
     }
 
-    fn park(&self, owner: &TimerOwner) -> Option<Duration> {
+    fn park(&self, owner: &mut TimerOwner) -> Option<Duration> {
         let waker = Waker::from(Arc::clone(&self.wakes));
         owner.park(&Context::from_waker(&waker)).map(|at| at - self.context.arrival())
     }
@@ -187,12 +187,12 @@ async fn the_timer_has_one_owner_at_a_time() {
 #[tokio::test(start_paused = true)]
 async fn whatever_makes_the_owner_due_earlier_wakes_it() {
     let times = Times::new();
-    let owner = times.context.own_timer().unwrap();
-    let woken_to = |expected: Option<Duration>, change: &dyn Fn()| {
-        times.park(&owner);
+    let mut owner = times.context.own_timer().unwrap();
+    let mut woken_to = |expected: Option<Duration>, change: &dyn Fn()| {
+        times.park(&mut owner);
         let before = times.wakes();
         change();
-        assert_eq!((times.wakes() - before, times.park(&owner)), (1, expected));
+        assert_eq!((times.wakes() - before, times.park(&mut owner)), (1, expected));
     };
     woken_to(Some(9 * SECOND), &|| times.set(9 * SECOND));
     woken_to(Some(8 * SECOND), &|| times.context.set_timeout(Some(8 * SECOND)));
@@ -204,20 +204,20 @@ async fn whatever_makes_the_owner_due_earlier_wakes_it() {
     drop((lowered, asked));
 
     let times = Times::new();
-    let owner = times.context.own_timer().unwrap();
+    let mut owner = times.context.own_timer().unwrap();
     times.set(SECOND);
     times.context.pause_deadline();
     advance(SECOND).await;
-    assert_eq!(times.park(&owner), None);
+    assert_eq!(times.park(&mut owner), None);
     times.context.resume_deadline();
-    assert_eq!((times.wakes(), times.park(&owner)), (1, Some(2 * SECOND)));
+    assert_eq!((times.wakes(), times.park(&mut owner)), (1, Some(2 * SECOND)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_owner_that_is_gone_is_not_woken() {
     let times = Times::new();
-    let owner = times.context.own_timer().unwrap();
-    times.park(&owner);
+    let mut owner = times.context.own_timer().unwrap();
+    times.park(&mut owner);
     drop(owner);
     times.set(SECOND);
     assert_eq!((times.wakes(), Arc::strong_count(&times.wakes)), (0, 1), "its waker is still kept");
@@ -231,16 +231,16 @@ async fn a_poll_that_was_asked_for_is_served_once_and_the_deadline_still_counts(
     times.set(3 * SECOND);
     let outer = times.context.ask_wake(times.at(2 * SECOND)).unwrap();
     let inner = times.context.ask_wake(times.at(SECOND)).unwrap();
-    assert_eq!((times.park(&owner), times.deadline()), (Some(SECOND), Some(3 * SECOND)));
+    assert_eq!((times.park(&mut owner), times.deadline()), (Some(SECOND), Some(3 * SECOND)));
     assert!(!owner.fired(times.at(SECOND)));
-    assert_eq!(times.park(&owner), Some(3 * SECOND), "the timer would fire for ever");
+    assert_eq!(times.park(&mut owner), Some(3 * SECOND), "the timer would fire for ever");
     drop(inner);
-    assert_eq!(times.park(&owner), Some(2 * SECOND));
+    assert_eq!(times.park(&mut owner), Some(2 * SECOND));
     drop(outer);
-    assert_eq!(times.park(&owner), Some(3 * SECOND));
+    assert_eq!(times.park(&mut owner), Some(3 * SECOND));
 
     let late = times.context.ask_wake(times.at(4 * SECOND)).unwrap();
-    assert_eq!(times.park(&owner), Some(3 * SECOND));
+    assert_eq!(times.park(&mut owner), Some(3 * SECOND));
     assert!(owner.fired(times.at(3 * SECOND)));
     drop(late);
 }
@@ -250,11 +250,11 @@ async fn a_timer_that_fires_for_a_deadline_that_was_moved_finds_nothing_due() {
     let times = Times::new();
     let mut owner = times.context.own_timer().unwrap();
     times.set(SECOND);
-    let at = times.park(&owner).unwrap();
+    let at = times.park(&mut owner).unwrap();
     times.set(2 * SECOND);
     assert!(!owner.fired(times.at(at)));
-    assert_eq!(times.park(&owner), Some(2 * SECOND));
+    assert_eq!(times.park(&mut owner), Some(2 * SECOND));
     times.context.pause_deadline();
     assert!(!owner.fired(times.at(2 * SECOND)));
-    assert_eq!(times.park(&owner), None);
+    assert_eq!(times.park(&mut owner), None);
 }

@@ -190,7 +190,7 @@ fn a_deadline_moved_while_the_timers_owner_parks_is_seen_or_wakes_it() {
     loom::model(move || {
         let context = context(arrival);
         context.set_deadline(Some(far));
-        let owner = context.own_timer().expect("nobody else owns it");
+        let mut owner = context.own_timer().expect("nobody else owns it");
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let parking = thread::spawn({
             let waker = Waker::from(Arc::clone(&woken));
@@ -208,7 +208,7 @@ fn a_poll_asked_for_while_the_timers_owner_parks_is_seen_or_wakes_it() {
     let near = arrival + Duration::from_secs(1);
     loom::model(move || {
         let context = context(arrival);
-        let owner = context.own_timer().expect("nobody else owns it");
+        let mut owner = context.own_timer().expect("nobody else owns it");
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let parking = thread::spawn({
             let waker = Waker::from(Arc::clone(&woken));

@@ -81,18 +81,19 @@ where
                 let listening = this.watch.listening();
                 let polled = future.poll(cx);
                 drop(listening);
-                if let Poll::Ready(result) = polled {
+                if polled.is_ready() {
                     this.sleep.set(None);
-                    // A response is large, and put into its place but once.
-                    return match result {
-                        Ok(response) => {
-                            Poll::Ready(Ok(TimeoutBody::of(response, this.watch, this.extras.take())))
-                        }
-                        Err(error) => {
-                            *this.watch = Watch::Nothing;
-                            Poll::Ready(Err(error))
-                        }
-                    };
+                }
+                // A response is large, and put into its place but once: it is not bound before that.
+                match polled {
+                    Poll::Ready(Ok(response)) => {
+                        return Poll::Ready(Ok(TimeoutBody::of(response, this.watch, this.extras.take())));
+                    }
+                    Poll::Ready(Err(error)) => {
+                        *this.watch = Watch::Nothing;
+                        return Poll::Ready(Err(error));
+                    }
+                    Poll::Pending => {}
                 }
                 ready!(this.watch.poll_expired(this.sleep.as_mut(), cx));
                 Some(this.watch.cause())

@@ -1,6 +1,6 @@
 //! Whose deadline counts, and how far: what a layer makes of what a caller says.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, mem, sync::Arc};
 
 use http::{HeaderName, Request, request};
 use macadam_core::{Protocol, RequestContext, Wire};
@@ -134,21 +134,21 @@ impl Inherit {
     pub(crate) fn timeout_beside<B>(
         &self,
         theirs: Duration,
-        request: Request<B>,
+        request: &mut Request<B>,
         own: Duration,
-    ) -> (Request<B>, Duration) {
-        if theirs <= own {
-            return (request, own);
-        }
-        match &self.trust {
-            Trust::Nobody => (request, own),
-            Trust::Everybody { up_to } => (request, own.max(*up_to)),
+    ) -> Duration {
+        let up_to = match &self.trust {
+            _ if theirs <= own => return own,
+            Trust::Nobody => return own,
+            Trust::Everybody { up_to } => up_to,
             Trust::TheyIf { up_to, predicate } => {
-                let (head, body) = request.into_parts();
-                let timeout = if predicate(&head) { own.max(*up_to) } else { own };
-                (Request::from_parts(head, body), timeout)
+                if !with_parts(request, |head| predicate(head)) {
+                    return own;
+                }
+                up_to
             }
-        }
+        };
+        own.max(*up_to)
     }
 }
 
@@ -161,6 +161,23 @@ pub(crate) fn take_on<B>(request: &mut Request<B>, theirs: Duration) {
     if let Some(at) = context.arrival().checked_add(theirs) {
         context.inherit_deadline(at);
     }
+}
+
+/// Shows a request's head, which is put together of it for the while: to take the request apart would move all of it,
+/// also where nobody asks.
+fn with_parts<B, T>(request: &mut Request<B>, show: impl FnOnce(&request::Parts) -> T) -> T {
+    fn swap<B>(head: &mut request::Parts, request: &mut Request<B>) {
+        mem::swap(&mut head.method, request.method_mut());
+        mem::swap(&mut head.uri, request.uri_mut());
+        mem::swap(&mut head.version, request.version_mut());
+        mem::swap(&mut head.headers, request.headers_mut());
+        mem::swap(&mut head.extensions, request.extensions_mut());
+    }
+    let (mut head, ()) = Request::new(()).into_parts();
+    swap(&mut head, request);
+    let shown = show(&head);
+    swap(&mut head, request);
+    shown
 }
 
 /// The bit of a name's length; those that are longer than any such header's share one.

@@ -55,7 +55,7 @@ where
             match policy.brought(&request, handle) {
                 Brought::Nothing => {}
                 Brought::Timeout(brought) => {
-                    (request, timeout) = policy.timeout_beside(brought, request, timeout);
+                    timeout = policy.timeout_beside(brought, &mut request, timeout);
                     if !dry_run {
                         inherit::take_on(&mut request, brought);
                     }
@@ -66,29 +66,28 @@ where
         }
         let context = RequestContext::get(&request);
         let wire = if context.is_none() { Some(Wire::of(&request)) } else { None };
-        let (mut watch, late) = match context {
+        // A deadline that nobody knew before us can have passed only if it is the arrival itself. Any other was there for
+        // others to wait by, so the clock is read.
+        let known = context.filter(|context| !dry_run && context.has_deadline());
+        let mut watch = match context {
             _ if dry_run => {
-                let rehearsal = Rehearsal::new(context, timeout, theirs, extras.clone());
-                (Watch::Rehearsal(Box::new(rehearsal)), false)
+                Watch::Rehearsal(Box::new(Rehearsal::new(context, timeout, theirs, extras.clone())))
             }
-            Some(context) => {
-                // A deadline that nobody knew before us can have passed only if it is the arrival itself. Any other was
-                // there for others to wait by, so the clock is read.
-                let known = context.has_deadline();
-                let watch = Watch::within(context, timeout);
-                (watch, if known { context.is_expired(Instant::now()) } else { timeout.is_zero() })
-            }
-            None => (Watch::alone(timeout), timeout.is_zero()),
+            Some(context) => Watch::within(context, timeout),
+            None => Watch::alone(timeout),
         };
+        let late = match known {
+            Some(context) => context.is_expired(Instant::now()),
+            None => timeout.is_zero() && !dry_run,
+        };
+        if malformed || late {
+            let refused = if malformed { Call::Malformed } else { Call::TooLate };
+            return ResponseFuture::new(refused, watch, wire, extras.clone());
+        }
         // No closure around it: a request is large, and would be moved once more.
-        let call = if malformed {
-            Call::Malformed
-        } else if late {
-            Call::TooLate
-        } else {
-            let _listening = watch.listening();
-            Call::Runs { future: self.inner.call(request) }
-        };
+        let listening = watch.listening();
+        let call = Call::Runs { future: self.inner.call(request) };
+        drop(listening);
         ResponseFuture::new(call, watch, wire, extras.clone())
     }
 }

@@ -314,7 +314,7 @@ impl RequestContext {
             return None;
         }
         owned.store(true, Release);
-        Some(TimerOwner { context: self.clone(), parked: AtomicBool::new(false), served: 0 })
+        Some(TimerOwner { context: self.clone(), served: None })
     }
 
     /// Asks the owner of the timer for a poll at `at`, until the returned value is dropped.
@@ -338,9 +338,8 @@ impl RequestContext {
 #[derive(Debug)]
 pub struct TimerOwner {
     context: RequestContext,
-    parked: AtomicBool,
-    /// Polls that were asked for at an instant before this one have been given.
-    served: u64,
+    /// Polls that were asked for at an instant before this one have been given. `None` until it has parked.
+    served: Option<u64>,
 }
 
 impl TimerOwner {
@@ -364,11 +363,10 @@ impl TimerOwner {
     /// Registers the task, then reads when it must be polled next.
     ///
     /// In that order a deadline moved in between wakes the task; the other way round it would be slept through.
-    pub fn park(&self, cx: &Context<'_>) -> Option<Instant> {
+    pub fn park(&mut self, cx: &Context<'_>) -> Option<Instant> {
         let clock = &self.context.shared.clock;
-        self.parked.store(true, Relaxed);
         clock.owner.register(cx.waker());
-        clock.instant(clock.wake_at(self.served))
+        clock.instant(clock.wake_at(*self.served.get_or_insert(0)))
     }
 
     /// The timer that was armed for `at` has fired: whether the deadline has passed.
@@ -377,7 +375,7 @@ impl TimerOwner {
     /// polled once more, what is inside it first. An ask is served once, so that one that nobody takes back does not
     /// make the timer fire for ever.
     pub fn fired(&mut self, at: Instant) -> bool {
-        self.served = self.served.max(self.context.shared.clock.nanos(at).saturating_add(1));
+        self.served = self.served.max(Some(self.context.shared.clock.nanos(at).saturating_add(1)));
         self.context.is_expired(at)
     }
 }
@@ -385,7 +383,7 @@ impl TimerOwner {
 impl Drop for TimerOwner {
     fn drop(&mut self) {
         let clock = &self.context.shared.clock;
-        if self.parked.load(Relaxed) {
+        if self.served.is_some() {
             clock.owner.take();
         }
         clock.owned.store(false, Release);
