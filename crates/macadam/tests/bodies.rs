@@ -1,4 +1,4 @@
-//! What becomes of a response whose head is out: on the wire, with every layer of the road, behind our server and behind
+//! What becomes of a response that is out of time: on the wire, with every layer of the road, behind our server and behind
 //! axum's. Sockets need real time, so the limits are short and waits are for events.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are a test too")]
@@ -129,6 +129,7 @@ impl Place {
 fn app() -> Router {
     Router::new()
         .route("/stall", get(async || stalling()))
+        .route("/never", get(async || std::future::pending::<()>().await))
         .route("/grpc", any(async || ([(CONTENT_TYPE, "application/grpc")], stalling())))
         .route(
             "/grpc/inherited",
@@ -267,6 +268,21 @@ async fn in_http2_the_stream_is_reset_with_cancel_and_its_siblings_go_on() {
         // And the connection takes new ones.
         assert_eq!(read(&mut send(&mut requests, "/bytes").await).await, (b"hello".to_vec(), None));
         assert_eq!(place.outcomes().await, [Outcome::Finished, Outcome::TimedOut, Outcome::Finished]);
+    }
+}
+
+#[tokio::test]
+async fn in_http2_a_504_is_the_answer_of_its_stream_alone() {
+    for behind in BOTH {
+        let place = Place::open(behind).await;
+        let mut requests = place.h2().await;
+        let mut sibling = send(&mut requests, "/sse").await;
+        let never = Request::get("http://test/never").body(()).unwrap();
+        let (answer, _) = requests.send_request(never, true).unwrap();
+        assert_eq!(timeout(SOON, answer).await.unwrap().unwrap().status(), 504);
+        let (events, ended) = read(&mut sibling).await;
+        assert_eq!((text(&events).matches("data:").count(), ended), (10, None));
+        assert_eq!(read(&mut send(&mut requests, "/bytes").await).await, (b"hello".to_vec(), None));
     }
 }
 

@@ -67,6 +67,9 @@ async fn refusals_are_problems_with_the_requests_id() {
         assert_eq!(problem["type"], format!("urn:problem-type:macadam:{kind}"));
         assert_eq!(problem["request_id"], "r-1");
         assert_eq!(reply.header("x-request-id"), Some("r-1"));
+        if status == 504 {
+            assert_eq!(client.get("/io?ms=1").await.status, 200, "a late answer costs nobody the connection");
+        }
     }
     for path in ["/nowhere", "/panic"] {
         assert!(client.get(path).await.header("x-request-id").is_some());
