@@ -80,6 +80,10 @@
 //! own system has taken ahead nobody can see: with a window of megabytes a slow reader looks like one that reads nothing,
 //! and then everything. An upgraded connection is read as fast as its ends agree.
 //!
+//! Whoever has taken a second over an HTTP/1 head, and sends less than eight bytes at a time, is heard when it has taken
+//! three times as long, and so on: each piece that comes alone costs some eight microseconds, nearly all of them for waking
+//! somebody. No client waits for longer than twice the time that it took itself.
+//!
 //! In HTTP/2 the rate is the connection's: a stream without a window is not held against a peer that reads the others.
 //!
 //! An HTTP/1 request whose body nobody has read, because it was refused, would cost its client the connection. Where no
