@@ -1,8 +1,9 @@
 //! A socket, and what is spoken on it below HTTP.
 
 use std::{
-    io::{self, IoSlice},
+    io::{self, IoSlice, Write},
     mem,
+    net::Shutdown,
     os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     sync::Arc,
@@ -156,6 +157,12 @@ impl Transport {
 
     /// Writes what the socket's buffer takes at once, and closes.
     pub(crate) fn close_with(&mut self, bytes: &[u8]) {
+        if let Self::Asleep(tcp) = self {
+            // Woken for this it would not know yet that it can be written to.
+            let _ = tcp.write(bytes);
+            let _ = tcp.shutdown(Shutdown::Write);
+            return;
+        }
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let _ = Pin::new(&mut *self).poll_write(&mut cx, bytes);
         let _ = Pin::new(self).poll_shutdown(&mut cx);

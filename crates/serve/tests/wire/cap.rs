@@ -52,6 +52,19 @@ async fn half_a_head_makes_room_with_408() {
 }
 
 #[tokio::test]
+async fn a_head_that_comes_in_crumbs_and_is_not_listened_to_makes_room_with_408_too() {
+    let town = Town::with(|server| server.max_connections(1)).await;
+    let mut slow = town.client().await;
+    for crumb in &GET.as_bytes()[..12] {
+        slow.send([*crumb]).await;
+        tokio::time::sleep(millis(100)).await;
+    }
+    let mut client = town.client().await;
+    assert_eq!(soon(client.get("/")).await.text(), "ok");
+    assert_eq!(soon(slow.response()).await.status, 408);
+}
+
+#[tokio::test]
 async fn where_all_are_busy_the_newcomer_waits_until_one_is_not() {
     let town = Town::with(|server| server.max_connections(2)).await;
     let mut busy = [town.client().await, town.client().await];
