@@ -77,6 +77,8 @@ struct Shared {
     /// Serialises writers, so that a slower one cannot take the phase back.
     writer: Mutex<()>,
     changed: Notify,
+    /// A count that nothing hangs on: who reads it looks again soon.
+    probes: AtomicU64,
 }
 
 /// The one who moves the phase. Not `Clone`: a phase has one owner and any number of [watches](PhaseWatch).
@@ -95,6 +97,7 @@ impl PhaseOwner {
             deadlines: std::array::from_fn(|_| AtomicU64::new(NO_DEADLINE)),
             writer: Mutex::new(()),
             changed: Notify::new(),
+            probes: AtomicU64::new(0),
         };
         Self { watch: PhaseWatch { shared: Arc::new(shared) } }
     }
@@ -142,6 +145,19 @@ impl PhaseWatch {
             NO_DEADLINE => None,
             nanos => self.shared.epoch.checked_add(Duration::from_nanos(nanos)),
         }
+    }
+
+    /// Notes that a probe was told to send no more traffic because of the phase.
+    ///
+    /// For whoever answers probes: from [`LameDuck`](Phase::LameDuck) on, once for each answer. Whoever moves the phase
+    /// learns by it that somebody has noticed.
+    pub fn note_probe(&self) {
+        self.shared.probes.fetch_add(1, Relaxed);
+    }
+
+    /// How many probes were [told so](Self::note_probe).
+    pub fn probes(&self) -> u64 {
+        self.shared.probes.load(Relaxed)
     }
 
     /// Waits until `phase`, or a later one, is reached, and returns the one that is.

@@ -90,6 +90,15 @@ fn a_watch_outlives_its_owner() {
 }
 
 #[test]
+fn probes_that_were_told_are_counted_together_whoever_answered_them() {
+    let owner = PhaseOwner::new();
+    let (public, admin) = (owner.watch(), owner.watch());
+    public.note_probe();
+    admin.note_probe();
+    assert_eq!([owner.watch().probes(), public.probes(), admin.probes()], [2; 3]);
+}
+
+#[test]
 fn the_words_for_the_phases_are_stable() {
     let words = ["starting", "serving", "lame-duck", "draining", "closing", "cleanup", "stopped"];
     assert_eq!(ALL.map(Phase::as_str), words);

@@ -42,7 +42,7 @@ pub(crate) fn not_found() -> Response<Bytes> {
 fn respond(health: &Health, details: bool, target: Target<'_>, query: Option<&str>) -> Response<Bytes> {
     let Some(check) = target.check else { return every(health, details, target.probe, &Query::of(query)) };
     match health.lines(target.probe).find(|line| line.name == check) {
-        Some(line) => single(&line, details),
+        Some(line) => single(health, &line, details),
         None => not_found(),
     }
 }
@@ -57,6 +57,7 @@ fn every(health: &Health, details: bool, probe: Probe, query: &Query<'_>) -> Res
             let _ = writeln!(document, "[+]{} excluded: ok", line.name);
         } else {
             failed |= line.fails_probe();
+            note(health, &line);
             write_line(&mut document, &line, details);
         }
     }
@@ -75,13 +76,21 @@ fn every(health: &Health, details: bool, probe: Probe, query: &Query<'_>) -> Res
 }
 
 /// One check answers for itself, whether or not its failure would fail the probe.
-fn single(line: &Line<'_>, details: bool) -> Response<Bytes> {
+fn single(health: &Health, line: &Line<'_>, details: bool) -> Response<Bytes> {
+    note(health, line);
     if line.finding.is_ok() {
         return text(StatusCode::OK, "ok".into());
     }
     let mut document = String::with_capacity(64);
     write_line(&mut document, line, details);
     text(StatusCode::SERVICE_UNAVAILABLE, document)
+}
+
+/// Who asked has noticed: the lame duck waits for that.
+fn note(health: &Health, line: &Line<'_>) {
+    if line.tells_of_shutdown() {
+        health.note_probe();
+    }
 }
 
 fn write_line(document: &mut String, Line { name, critical, finding }: &Line<'_>, details: bool) {

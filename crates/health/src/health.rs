@@ -80,6 +80,13 @@ impl Health {
         !self.lines(Probe::Readiness).any(|line| line.fails_probe())
     }
 
+    /// Lets whoever moves the phase know that a probe was told of it.
+    pub(crate) fn note_probe(&self) {
+        if let Some(phase) = &self.shared.phase {
+            phase.note_probe();
+        }
+    }
+
     pub(crate) fn lines(&self, probe: Probe) -> impl Iterator<Item = Line<'_>> {
         let phase = self.shared.phase.as_ref().map(PhaseWatch::current);
         let starting = phase
@@ -205,6 +212,11 @@ impl Line<'_> {
 
     pub(crate) fn fails_probe(&self) -> bool {
         self.critical && self.finding.is_err()
+    }
+
+    /// Whether it says that the process is on its way out.
+    pub(crate) fn tells_of_shutdown(&self) -> bool {
+        self.name == SHUTDOWN && self.finding.is_err()
     }
 }
 

@@ -44,7 +44,8 @@
 //! `?verbose` lists the checks of a probe that passes; one that fails always lists them. `?exclude=a&exclude=b`
 //! leaves checks out. The checks `ping` (the process answers) and, where a phase is given, `starting` and `shutdown`
 //! are always there: readiness fails until the phase is serving and from the lame duck on. Liveness never depends
-//! on the phase.
+//! on the phase. Each answer that tells of the shutdown is [noted](macadam_core::PhaseWatch::note_probe) where the phase
+//! is, so that whoever moves it knows when platforms have noticed.
 //!
 //! # Checks
 //!

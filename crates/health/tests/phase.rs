@@ -37,6 +37,28 @@ async fn readiness_holds_while_serving_and_liveness_always() {
 }
 
 #[tokio::test]
+async fn a_readiness_probe_that_is_told_of_the_shutdown_is_noted_and_no_other() {
+    let owner = PhaseOwner::new();
+    let health = Health::builder().phase(owner.watch()).build().unwrap();
+    let all =
+        ["/readyz", "/readyz?verbose", "/readyz/shutdown", "/livez", "/startupz", "/readyz?exclude=shutdown"];
+    for phase in [Phase::Starting, Phase::Serving] {
+        owner.advance(phase, None);
+        for path in all {
+            ask(&health, path).await;
+        }
+    }
+    assert_eq!(owner.watch().probes(), 0, "it was not on its way out");
+    owner.advance(Phase::LameDuck, None);
+    for (path, noted) in all.into_iter().zip([1, 2, 3, 3, 3, 3]) {
+        ask(&health, path).await;
+        assert_eq!(owner.watch().probes(), noted, "{path}");
+    }
+    assert!(!health.is_ready());
+    assert_eq!(owner.watch().probes(), 3, "who looks from inside is no probe");
+}
+
+#[tokio::test]
 async fn without_a_phase_there_is_none_to_follow() {
     let health = Health::builder().build().unwrap();
     assert_eq!(ask(&health, "/readyz?verbose").await, (200, "[+]ping ok\nreadyz check passed\n".into()));
