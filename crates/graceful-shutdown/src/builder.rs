@@ -6,6 +6,7 @@ use crate::{
     course::Course,
     error::{ConfigError, Overrun},
     hooks::Hook,
+    lame_duck::LameDuck,
     plan::Plan,
     run::Shutdown,
     watcher::Powers,
@@ -15,6 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub struct ShutdownBuilder {
     lame_duck: Duration,
+    lame_duck_min: Duration,
     drain: Option<Duration>,
     budget: Duration,
     hooks: Vec<Hook>,
@@ -25,6 +27,7 @@ impl ShutdownBuilder {
     pub(crate) fn new() -> Self {
         Self {
             lame_duck: LAME_DUCK,
+            lame_duck_min: LAME_DUCK_MIN,
             drain: None,
             budget: BUDGET,
             hooks: Vec::new(),
@@ -35,10 +38,20 @@ impl ShutdownBuilder {
     /// The most that the lame duck may take, from the signal until the server stops accepting. Default: 5 s.
     ///
     /// It is the time that load balancers need to notice. Where nobody balances, as on a developer's machine, zero
-    /// leaves the phase out.
+    /// leaves the phase out. It ends earlier, but not before its [least](Self::lame_duck_min), where three probes have
+    /// been told that the process is not ready and no new request has come for a second.
     #[must_use]
     pub fn lame_duck(mut self, most: Duration) -> Self {
         self.lame_duck = most;
+        self
+    }
+
+    /// The least that the lame duck takes, from the signal, unless the server ends by itself. Default: 1 s.
+    ///
+    /// More than the most counts as the most: then it takes that time, whoever has noticed.
+    #[must_use]
+    pub fn lame_duck_min(mut self, least: Duration) -> Self {
+        self.lame_duck_min = least;
         self
     }
 
@@ -103,7 +116,7 @@ impl ShutdownBuilder {
     /// When lame duck, drain, closing (500 ms), the hooks' limits and the process' exit (100 ms) together are longer
     /// than the budget; a drain that was not set counts as 1 s here. The error lists them.
     pub fn build(self) -> Result<Shutdown, ConfigError> {
-        let Self { lame_duck, drain, budget, hooks, powers } = self;
+        let Self { lame_duck, lame_duck_min, drain, budget, hooks, powers } = self;
         let of_hooks = hooks.iter().fold(Duration::ZERO, |sum, hook| sum.saturating_add(hook.limit));
         let fixed =
             [lame_duck, CLOSING, of_hooks, EXIT].into_iter().fold(Duration::ZERO, Duration::saturating_add);
@@ -119,12 +132,14 @@ impl ShutdownBuilder {
         }
         let drain = drain.unwrap_or_else(|| DRAIN.min(budget - fixed));
 
+        let lame_duck = LameDuck { least: lame_duck_min.min(lame_duck), most: lame_duck };
         let plan = Plan { lame_duck, drain, closing: CLOSING, budget };
         Ok(Shutdown { course: Arc::new(Course::new()), plan, hooks, powers })
     }
 }
 
 const LAME_DUCK: Duration = Duration::from_secs(5);
+const LAME_DUCK_MIN: Duration = Duration::from_secs(1);
 const DRAIN: Duration = Duration::from_secs(20);
 const DRAIN_LEAST: Duration = Duration::from_secs(1);
 /// For what notices that its time is over, and can say so to its client.

@@ -8,7 +8,7 @@ use std::{
 use macadam_core::{InFlight, Phase, PhaseOwner, PhaseWatch};
 use tokio::{sync::watch, time::Instant};
 
-use crate::{ledger::Ledger, reason::Reason};
+use crate::{lame_duck::LameDuckEnd, ledger::Ledger, reason::Reason};
 
 #[derive(Debug)]
 pub(crate) struct Course {
@@ -17,6 +17,7 @@ pub(crate) struct Course {
     told: watch::Sender<Told>,
     entered: watch::Sender<Vec<(Phase, Instant)>>,
     began: OnceLock<Instant>,
+    lame_duck_end: OnceLock<LameDuckEnd>,
     hook: Mutex<Option<Cow<'static, str>>>,
 }
 
@@ -36,6 +37,7 @@ impl Course {
             told: watch::Sender::default(),
             entered: watch::Sender::default(),
             began: OnceLock::new(),
+            lame_duck_end: OnceLock::new(),
             hook: Mutex::default(),
         }
     }
@@ -72,6 +74,18 @@ impl Course {
     /// When the watcher began the shutdown: its budget runs from here.
     pub(crate) fn began(&self) -> Instant {
         *self.began.get_or_init(Instant::now)
+    }
+
+    /// Enters draining from the lame duck, which ended for this reason.
+    pub(crate) fn end_lame_duck(&self, end: LameDuckEnd, until: Instant) {
+        // Before the phase: who sees that also sees why.
+        let _ = self.lame_duck_end.set(end);
+        self.enter(Phase::Draining, Some(until));
+    }
+
+    /// Why the lame duck ended, if there was one and it has.
+    pub(crate) fn lame_duck_end(&self) -> Option<LameDuckEnd> {
+        self.lame_duck_end.get().copied()
     }
 
     /// Enters a phase, unless that or a later one has been entered.

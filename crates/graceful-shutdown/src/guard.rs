@@ -22,6 +22,7 @@ pub struct DrainGuard {
 impl DrainGuard {
     pub(crate) fn enter<B>(ledger: &Arc<Ledger>, request: &Request<B>, close_connections: bool) -> Self {
         let context = RequestContext::get(request).cloned();
+        ledger.note_arrival();
         Self {
             _place: ledger.in_flight.enter(context.clone()),
             ledger: Arc::clone(ledger),

@@ -8,13 +8,28 @@ use macadam_core::{End, InFlight, Outcome, Phase, PhaseWatch};
 pub(crate) struct Ledger {
     pub(crate) in_flight: InFlight,
     pub(crate) phase: PhaseWatch,
+    arrived: AtomicU64,
     completed: AtomicU64,
     cut: AtomicU64,
 }
 
 impl Ledger {
     pub(crate) fn new(in_flight: InFlight, phase: PhaseWatch) -> Self {
-        Self { in_flight, phase, completed: AtomicU64::new(0), cut: AtomicU64::new(0) }
+        Self {
+            in_flight,
+            phase,
+            arrived: AtomicU64::new(0),
+            completed: AtomicU64::new(0),
+            cut: AtomicU64::new(0),
+        }
+    }
+
+    /// Notes a new request.
+    pub(crate) fn note_arrival(&self) {
+        // Not before: the counters are one cache line for all threads, and nobody would read it.
+        if self.phase.current() >= Phase::LameDuck {
+            self.arrived.fetch_add(1, Relaxed);
+        }
     }
 
     /// Notes that a request ended, and says what that means in the present phase.
@@ -22,7 +37,7 @@ impl Ledger {
         let phase = self.phase.current();
         match end {
             End::Finished => {
-                // Not before: the counters are one cache line for all threads, and nobody would read it.
+                // Nor before, for the same reason.
                 if phase >= Phase::LameDuck {
                     self.completed.fetch_add(1, Relaxed);
                 }
@@ -34,6 +49,11 @@ impl Ledger {
             }
             End::Dropped | End::Failed | End::Panicked => end.outcome(),
         }
+    }
+
+    /// Requests that came since the shutdown began.
+    pub(crate) fn arrived(&self) -> u64 {
+        self.arrived.load(Relaxed)
     }
 
     /// Responses that were finished since the shutdown began.

@@ -40,7 +40,7 @@
 //! | phase | begins | ends | meanwhile |
 //! |---|---|---|---|
 //! | serving | [`run`](Shutdown::run) is called | a signal, a [trigger](ShutdownHandle::trigger), or the server's end | |
-//! | lame duck | at once | after [`lame_duck`](ShutdownBuilder::lame_duck), or when the server ends | it serves, and HTTP/1 responses ask clients to leave |
+//! | lame duck | at once | when probes have noticed and requests have ceased, after [`lame_duck`](ShutdownBuilder::lame_duck), or when the server ends | it serves, and HTTP/1 responses ask clients to leave |
 //! | draining | then | when the server has ended and nothing is in flight, or after [`drain`](ShutdownBuilder::drain) | [`draining`](ShutdownHandle::draining) has resolved: nothing is accepted |
 //! | closing | if the time to drain was not enough | when all is finished after all, or after 500 ms | what ends now unfinished was cut |
 //! | cleanup | the server's future is dropped | after the last hook | the hooks run, in order |
@@ -48,6 +48,21 @@
 //!
 //! One event is logged for each. The [`Report`] has how long each took, what was cut, by name, and what became of the
 //! hooks. A zero `lame_duck` leaves that phase out.
+//!
+//! # The lame duck's end
+//!
+//! Between its [least](ShutdownBuilder::lame_duck_min) (1 s) and its [most](ShutdownBuilder::lame_duck) (5 s) it ends as
+//! soon as three probes have been told that the process is not ready **and** no new request has come for a second.
+//! Whoever answers probes [notes](macadam_core::PhaseWatch::note_probe) them; macadam-health does.
+//!
+//! Neither is enough alone. A balancer that knows may not have acted, so probes do not end it while requests come. And
+//! quiet alone does not: who has no probes cannot know that anybody has noticed, and a service that is called once in
+//! ten seconds is quiet most of the time; closing its door then would refuse the next call. So without probes it takes
+//! its most. Three is what Kubernetes and HAProxy wait for; a balancer that waits for more, or a second balancer that
+//! asks more seldom than the first, is what the least is for.
+//!
+//! A request is what comes through the [layer](DrainLayer), on old connections as on new ones. A connection alone is
+//! none: load balancers also open one to see whether they can.
 //!
 //! # Clocks
 //!
@@ -99,6 +114,7 @@ mod error;
 mod guard;
 mod handle;
 mod hooks;
+mod lame_duck;
 mod layer;
 mod ledger;
 mod narrator;
@@ -118,6 +134,7 @@ pub use self::{
     guard::DrainGuard,
     handle::{Draining, ShutdownHandle},
     hooks::{HookEnd, HookReport},
+    lame_duck::LameDuckEnd,
     layer::DrainLayer,
     reason::Reason,
     report::Report,

@@ -48,7 +48,8 @@ impl<'a> Narrator<'a> {
                 tracing::info!(phase, reason, in_flight, "serving on, asking clients to leave");
             }
             Phase::Draining => {
-                tracing::info!(phase, reason, in_flight, "accepting no more, finishing the rest");
+                let lame_duck = self.course.lame_duck_end().map(tracing::field::display);
+                tracing::info!(phase, reason, lame_duck, in_flight, "accepting no more, finishing the rest");
             }
             Phase::Closing => tracing::warn!(phase, in_flight, "out of time, cutting the rest"),
             Phase::Cleanup => tracing::info!(phase, in_flight, "the server is gone, running the hooks"),

@@ -12,6 +12,7 @@ use macadam_core::Phase;
 
 use crate::{
     hooks::HookReport,
+    lame_duck::LameDuckEnd,
     reason::Reason,
     roll::{CutRequest, RollCall},
 };
@@ -26,6 +27,7 @@ pub struct Report {
     pub(crate) reason: Reason,
     pub(crate) error: Option<Box<dyn Error + Send + Sync>>,
     pub(crate) phases: Vec<(Phase, Duration)>,
+    pub(crate) lame_duck_end: Option<LameDuckEnd>,
     pub(crate) completed: u64,
     pub(crate) cut: RollCall,
     pub(crate) server_cut: bool,
@@ -46,6 +48,11 @@ impl Report {
     /// The phases of the shutdown in their order, each with how long it took, from its beginning to the next one's.
     pub fn phases(&self) -> &[(Phase, Duration)] {
         &self.phases
+    }
+
+    /// Why the lame duck ended, if there was one.
+    pub fn lame_duck_end(&self) -> Option<LameDuckEnd> {
+        self.lame_duck_end
     }
 
     /// How many responses were finished since the shutdown began.
@@ -97,6 +104,9 @@ impl fmt::Display for Report {
             write!(f, "{phase} {:.3} s, ", took.as_secs_f64())?;
         }
         write!(f, "{} responses completed meanwhile", self.completed)?;
+        if let Some(end) = self.lame_duck_end {
+            write!(f, "\n  the lame duck ended: {end}")?;
+        }
         if self.server_cut {
             write!(f, "\n  cut: the server, with the connections it still held")?;
         }

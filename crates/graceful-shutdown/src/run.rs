@@ -104,6 +104,7 @@ impl Shutdown {
             reason: course.told().borrow().reason.clone().unwrap_or(Reason::ServerEnded),
             error: served.error,
             phases: durations(&course.entered().borrow()),
+            lame_duck_end: course.lame_duck_end(),
             completed: course.ledger().completed(),
             cut,
             server_cut,

@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     course::{Course, Told},
+    lame_duck::Seen,
     plan::{Plan, Progress, Step},
     reaper::{Reaper, Verdict},
     reason::Reason,
@@ -77,13 +78,23 @@ impl Watcher {
 
         let began = self.course.began();
         let mut until = Duration::ZERO;
+        let mut arrivals = Arrivals::default();
         loop {
-            let server_ended = self.told.borrow_and_update().server_ended;
-            let progress = Progress { phase: self.course.phase().current(), until, server_ended };
-            match self.plan.next(progress, began.elapsed()) {
+            let elapsed = began.elapsed();
+            let seen = Seen {
+                probes: self.course.phase().probes(),
+                request: arrivals.last(self.course.ledger().arrived(), elapsed),
+                server_ended: self.told.borrow_and_update().server_ended,
+            };
+            let progress = Progress { phase: self.course.phase().current(), until, seen };
+            match self.plan.next(progress, elapsed) {
                 Step::Enter { phase, until: end } => {
                     until = end;
                     self.course.enter(phase, Some(began + end));
+                }
+                Step::EndLameDuck { end: why, until: end } => {
+                    until = end;
+                    self.course.end_lame_duck(why, began + end);
                 }
                 Step::Wait { until } => self.wait(began + until).await,
                 Step::Exit if self.powers.reaper => self.reaper.exit(Verdict::OutOfTime(self.plan.budget)),
@@ -118,5 +129,21 @@ impl Watcher {
         }
         self.signalled = true;
         self.course.begin(Reason::Signal(name));
+    }
+}
+
+/// When requests came, as far as looks at their counter tell: never earlier than they did.
+#[derive(Default)]
+struct Arrivals {
+    count: u64,
+    last: Duration,
+}
+
+impl Arrivals {
+    fn last(&mut self, count: u64, now: Duration) -> Duration {
+        if count != self.count {
+            *self = Self { count, last: now };
+        }
+        self.last
     }
 }

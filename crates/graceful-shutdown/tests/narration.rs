@@ -39,6 +39,7 @@ async fn every_phase_is_told_once_in_order_with_what_it_knows() {
     let lame_duck = &events[1];
     assert_eq!(lame_duck.fields["reason"], "the lease is lost");
     assert_eq!(lame_duck.fields["in_flight"], "1");
+    assert_eq!(events[2].fields["lame_duck"], "its time is over");
     assert_eq!(report.reason(), &Reason::Trigger("the lease is lost".into()));
 
     let loud: Vec<_> = events.iter().filter(|event| event.level < tracing::Level::INFO).collect();

@@ -10,7 +10,7 @@ use std::{
 
 use http::{Request, Response};
 use macadam_core::{Gauges, Phase, RequestContext};
-use macadam_graceful_shutdown::{Draining, HookEnd, Reason, Shutdown, ShutdownBuilder};
+use macadam_graceful_shutdown::{Draining, HookEnd, LameDuckEnd, Reason, Shutdown, ShutdownBuilder};
 use tokio::sync::oneshot;
 use tower::{Layer, Service, service_fn};
 
@@ -39,6 +39,46 @@ async fn each_phase_takes_its_time_and_the_report_says_so() {
         assert!(*took >= least, "{phase} took {took:?}");
     }
     assert_eq!((report.cut_total(), report.cut().len(), report.exit_code()), (1, 0, 75));
+}
+
+#[tokio::test]
+async fn a_lame_duck_that_probes_have_noticed_ends_when_requests_have_ceased_for_a_second() {
+    let lame_duck = shutdown().lame_duck(Duration::from_secs(20)).lame_duck_min(Duration::ZERO);
+    let shutdown = lame_duck.budget(Duration::from_secs(60)).build().unwrap();
+    let handle = shutdown.handle();
+    let mut service =
+        shutdown.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new()))));
+    handle.trigger("enough");
+    let run = tokio::spawn(shutdown.run(serve));
+    handle.watch().reached(Phase::LameDuck).await;
+    let mut last = tokio::time::Instant::now();
+    for _ in 0..3 {
+        handle.watch().note_probe();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        service.call(Request::new(())).await.unwrap();
+        last = tokio::time::Instant::now();
+    }
+    handle.watch().reached(Phase::Draining).await;
+    let quiet = last.elapsed();
+    assert!(quiet >= Duration::from_millis(990) && quiet < Duration::from_secs(10), "{quiet:?}");
+
+    let report = run.await.unwrap();
+    assert_eq!(report.lame_duck_end(), Some(LameDuckEnd::Noticed));
+    let said = report.to_string();
+    assert!(said.contains("the lame duck ended: probes have seen it and no more requests come"), "{said}");
+}
+
+#[tokio::test]
+async fn a_lame_duck_that_nobody_noticed_takes_its_most_and_one_that_was_left_out_has_no_end() {
+    let shutdown = |most| {
+        let shutdown = shutdown().lame_duck(most).lame_duck_min(Duration::ZERO).build().unwrap();
+        shutdown.handle().trigger("enough");
+        shutdown.run(serve)
+    };
+    let report = shutdown(A_WHILE).await;
+    assert_eq!(report.lame_duck_end(), Some(LameDuckEnd::Maximum));
+    assert!(report.phases()[0].1 >= A_WHILE);
+    assert_eq!(shutdown(Duration::ZERO).await.lame_duck_end(), None);
 }
 
 #[tokio::test]
