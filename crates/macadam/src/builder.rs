@@ -221,8 +221,11 @@ fn load_shed(settings: &Settings) -> Result<LoadShedLayer, Error> {
 
 fn shutdown(settings: &Settings, hooks: Vec<Hook>) -> Result<Shutdown, Error> {
     let settings = &settings.shutdown;
-    let builder =
-        Shutdown::builder().lame_duck(settings.lame_duck).drain(settings.drain).budget(settings.budget);
+    let builder = Shutdown::builder()
+        .lame_duck(settings.lame_duck)
+        .lame_duck_min(settings.lame_duck_min)
+        .drain(settings.drain)
+        .budget(settings.budget);
     let share = share_of_hooks(settings, &hooks);
     let builder = hooks
         .into_iter()

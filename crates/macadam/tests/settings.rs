@@ -114,3 +114,20 @@ fn a_certificate_without_its_key_is_refused_and_so_is_one_that_nobody_can_show()
                    dependency on macadam, or leave the setting out";
     assert!(nowhere == without || nowhere.starts_with("cannot read \"/no/tls.crt\""), "{nowhere}");
 }
+
+#[test]
+fn a_least_above_the_most_is_refused_where_somebody_chose_it() {
+    let built = |toml: &str| Road::builder("own").settings(Settings::from_toml(toml).expect(toml)).build();
+    assert_eq!(
+        built("[shutdown]\nlame_duck = \"5s\"\nlame_duck_min = \"6s\"").unwrap_err().to_string(),
+        "macadam.toml: `shutdown.lame_duck_min` is 6s, and the lame duck takes 5s at most; \
+         raise `shutdown.lame_duck` to 6s, or lower the other"
+    );
+    for fine in [
+        "[shutdown]\nlame_duck = \"5s\"\nlame_duck_min = \"5s\"",
+        "[shutdown]\nlame_duck = \"500ms\"",
+        "[shutdown]\nlame_duck = \"0s\"\nlame_duck_min = \"2s\"",
+    ] {
+        assert!(built(fine).is_ok(), "{fine}");
+    }
+}

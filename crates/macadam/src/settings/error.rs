@@ -1,6 +1,6 @@
 //! What can be wrong with the settings.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use super::source::Source;
 
@@ -65,6 +65,15 @@ pub enum SettingsError {
         /// Where it was written, if a source says so.
         source: Option<Source>,
     },
+    /// The least that the lame duck is to take is more than the most.
+    LameDuck {
+        /// `shutdown.lame_duck_min`.
+        least: Duration,
+        /// `shutdown.lame_duck`.
+        most: Duration,
+        /// Where the least was written.
+        source: Source,
+    },
     /// The public and the admin listener have one address.
     SameAddress {
         /// Which.
@@ -122,6 +131,10 @@ impl fmt::Display for SettingsError {
                 }
                 write!(f, "`{key}` is set and `{missing}` is not; set both, or neither for no TLS")
             }
+            Self::LameDuck { least, most, source } => write!(
+                f,
+                "{source}: `shutdown.lame_duck_min` is {least:?}, and the lame duck takes {most:?} at most; raise `shutdown.lame_duck` to {least:?}, or lower the other"
+            ),
             Self::SameAddress { address } => write!(
                 f,
                 "`listen` and `admin.listen` are both {address}; give the admin listener an address of its own, or `off`"

@@ -89,8 +89,10 @@ pub(super) const KEYS: &[Key] = keys! {
         "5 ms is more than any pause of a runtime that keeps up, and little beside what a client notices.";
     load_shed.criticality: "Which paths matter how much when requests are shed; what is not named is `critical`.",
         "Only you know. What matters less makes room for what matters more, in an overload and in no other case.";
-    shutdown.lame_duck: "From the signal to the end of accepting: the service serves, fails its readiness probe and asks clients to leave.",
+    shutdown.lame_duck: "From the signal to the end of accepting, at most: the service serves, fails its readiness probe and asks clients to leave. It ends once three probes have seen it and no request has come for a second.",
         "5 s is what load balancers take to notice. Nobody waits for one on a developer's machine.";
+    shutdown.lame_duck_min: "The same at the least, whoever has noticed; where `shutdown.lame_duck` is less, that counts.",
+        "A balancer that knows still has requests on their way, and a second one may ask more seldom. As long as `shutdown.lame_duck` it makes of that a plain wait.";
     shutdown.drain: "From the end of accepting until what is still in flight is cut.",
         "20 s is more than six times the default deadline of a request, so only what hangs is cut.";
     shutdown.budget: "From the signal to the exit, whatever hangs. The phases must fit into it.",

@@ -128,8 +128,10 @@ pub struct LoadShed {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// From the signal to the end of accepting.
+    /// From the signal to the end of accepting, at most.
     pub lame_duck: Duration,
+    /// The same at the least, unless `lame_duck` is less.
+    pub lame_duck_min: Duration,
     /// From the end of accepting until what is still in flight is cut.
     pub drain: Duration,
     /// From the signal to the exit, whatever hangs.
@@ -222,6 +224,7 @@ impl Settings {
             },
             shutdown: Shutdown {
                 lame_duck: Duration::from_secs(if dev { 0 } else { 5 }),
+                lame_duck_min: Duration::from_secs(1),
                 drain: Duration::from_secs(20),
                 budget: Duration::from_secs(28),
             },
@@ -338,6 +341,14 @@ impl Settings {
             [(&self.serve.tls_certificate, "serve.tls_certificate"), (&self.serve.tls_key, "serve.tls_key")];
         if let [(Some(_), key), (None, missing)] | [(None, missing), (Some(_), key)] = halves {
             return Err(SettingsError::Half { key, missing, source: self.source_of(key).cloned() });
+        }
+        // A default gives way, and so does a lame duck that is left out; two numbers that somebody chose have to agree.
+        let Shutdown { lame_duck, lame_duck_min, .. } = self.shutdown;
+        if let Some(source) = self.source_of("shutdown.lame_duck_min").filter(|_| !lame_duck.is_zero()) {
+            if lame_duck_min > lame_duck {
+                let (least, most) = (lame_duck_min, lame_duck);
+                return Err(SettingsError::LameDuck { least, most, source: source.clone() });
+            }
         }
         // Port 0 is a new one each time it is asked for.
         if self.admin.listen == Some(self.listen) && self.listen.port() != 0 {
