@@ -66,7 +66,8 @@ impl ShutdownBuilder {
     /// From the beginning of the shutdown until the process is gone, whatever happens. Default: 28 s.
     ///
     /// Whoever sent the signal kills the process after a grace period of its own, 30 s in Kubernetes, 90 s in
-    /// systemd, 10 s in Docker: the budget lies below that one. More than a year is taken for a year.
+    /// systemd, 10 s in Docker: the budget lies below that one. [`GracePeriod`](crate::GracePeriod) reads it from the
+    /// environment, where it is told. More than a year is taken for a year.
     #[must_use]
     pub fn budget(mut self, budget: Duration) -> Self {
         self.budget = budget.min(YEAR);
@@ -147,7 +148,7 @@ const CLOSING: Duration = Duration::from_millis(500);
 /// From the last hook's end to the process' end.
 const EXIT: Duration = Duration::from_millis(100);
 pub(crate) const RESERVED: Duration = CLOSING.saturating_add(EXIT);
-const BUDGET: Duration = Duration::from_secs(28);
+pub(crate) const BUDGET: Duration = Duration::from_secs(28);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 #[cfg(test)]

@@ -111,6 +111,7 @@
 mod builder;
 mod course;
 mod error;
+mod grace;
 mod guard;
 mod handle;
 mod hooks;
@@ -131,6 +132,7 @@ mod watcher;
 pub use self::{
     builder::ShutdownBuilder,
     error::ConfigError,
+    grace::{GracePeriod, GracePeriodError},
     guard::DrainGuard,
     handle::{Draining, ShutdownHandle},
     hooks::{HookEnd, HookReport},

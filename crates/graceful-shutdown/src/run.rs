@@ -6,7 +6,7 @@ use macadam_core::{Outcome, Phase, RequestContext};
 use tokio::time::Instant;
 
 use crate::{
-    builder::{RESERVED, ShutdownBuilder},
+    builder::{BUDGET, RESERVED, ShutdownBuilder},
     course::Course,
     handle::{Draining, ShutdownHandle},
     hooks::{Hook, HookReport},
@@ -32,6 +32,9 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
+    /// The budget, unless another one is [set](ShutdownBuilder::budget).
+    pub const BUDGET: Duration = BUDGET;
+
     /// What the budget has to hold besides lame duck, drain and hooks: the time to close, and to exit.
     pub const RESERVED: Duration = RESERVED;
 

@@ -129,6 +129,7 @@ impl RoadBuilder {
         if settings.source_of("name").is_none() {
             settings.name = name;
         }
+        settings.shorten_drain(room_for_drain(&settings.shutdown, &hooks));
         let shutdown = shutdown(&settings, hooks)?;
         let handle = shutdown.handle();
         let health = checks.into_iter().fold(Health::builder(), HealthBuilder::check);
@@ -233,6 +234,13 @@ fn shutdown(settings: &Settings, hooks: Vec<Hook>) -> Result<Shutdown, Error> {
     Ok(builder.build()?)
 }
 
+/// What a drain that nobody chose may take: what the rest leaves of the budget, a second at the least.
+fn room_for_drain(settings: &settings::Shutdown, hooks: &[Hook]) -> Duration {
+    let limited: Duration = hooks.iter().filter_map(|hook| hook.limit).sum();
+    let taken = settings.lame_duck + Shutdown::RESERVED + limited + SHARED;
+    settings.budget.saturating_sub(taken).max(Duration::from_secs(1))
+}
+
 /// What each hook without a limit of its own gets of what the rest leaves of the budget.
 fn share_of_hooks(settings: &settings::Shutdown, hooks: &[Hook]) -> Duration {
     let limited: Duration = hooks.iter().filter_map(|hook| hook.limit).sum();
@@ -242,3 +250,6 @@ fn share_of_hooks(settings: &settings::Shutdown, hooks: &[Hook]) -> Duration {
     // Less than this is no time at all: then the budget is too small, and the build says so.
     share.max(Duration::from_millis(100))
 }
+
+/// What is left to the hooks without a limit where the drain gives way: as much as the defaults leave them.
+const SHARED: Duration = Duration::from_millis(2_400);

@@ -154,8 +154,11 @@ async fn every_mistake_is_found_at_build() {
         change(&mut settings);
         Road::builder("wrong").settings(settings).build().unwrap_err().to_string()
     };
-    let budget = build(|settings| settings.shutdown.budget = Duration::from_secs(10));
-    assert!(budget.contains("drain 20s") && budget.contains("10s"), "{budget}");
+    let budget = build(|settings| {
+        settings.shutdown.drain = Duration::from_secs(19);
+        settings.shutdown.budget = Duration::from_secs(10);
+    });
+    assert!(budget.contains("drain 19s") && budget.contains("10s"), "{budget}");
     let limit = build(|settings| settings.load_shed.max_in_flight = 0);
     assert!(limit.contains("`load_shed.max_in_flight` is 0") && limit.contains("`off`"), "{limit}");
     let never = build(|settings| settings.timeouts.request = Duration::ZERO);

@@ -131,3 +131,30 @@ fn a_least_above_the_most_is_refused_where_somebody_chose_it() {
         assert!(built(fine).is_ok(), "{fine}");
     }
 }
+
+#[test]
+fn a_drain_that_nobody_chose_gives_way_to_a_short_budget_and_to_hooks_and_it_is_said() {
+    let built = |toml: &str, hook: Option<Duration>| {
+        let road = Road::builder("own").settings(Settings::from_toml(toml).expect(toml));
+        let hooked = match hook {
+            Some(limit) => road.on_shutdown_within(limit, "flush", async || Ok::<_, std::io::Error>(())),
+            None => road,
+        };
+        hooked.build()
+    };
+    let drain = |toml: &str, hook| built(toml, hook).expect(toml).settings().shutdown.drain;
+    let lame_duck = "[shutdown]\nlame_duck = \"5s\"\n";
+    let of = |rest: &str| format!("{lame_duck}{rest}");
+    assert_eq!(drain(lame_duck, None), Duration::from_secs(20));
+    assert_eq!(drain(&of("budget = \"9s\""), None), Duration::from_secs(1));
+    assert_eq!(drain(&of("budget = \"18s\""), None), Duration::from_secs(10));
+    assert_eq!(drain(&of("budget = \"18s\""), Some(Duration::from_secs(4))), Duration::from_secs(6));
+    let road = built(&of("budget = \"18s\""), None).unwrap();
+    let said: Vec<_> = road.settings().differing().collect();
+    assert_eq!(said[1], "shutdown.drain = 10s (from what `shutdown.budget` leaves)");
+
+    let too_short = built(&of("budget = \"6s\""), None).unwrap_err().to_string();
+    assert!(too_short.contains("lame_duck 5s + drain 1s + closing 500ms + exit 100ms"), "{too_short}");
+    let chosen = built(&of("budget = \"18s\"\ndrain = \"20s\""), None).unwrap_err().to_string();
+    assert!(chosen.contains("drain 20s") && chosen.contains("18s"), "{chosen}");
+}

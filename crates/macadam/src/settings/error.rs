@@ -2,6 +2,8 @@
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
+use macadam_graceful_shutdown::{GracePeriod, GracePeriodError};
+
 use super::source::Source;
 
 /// What is wrong with the settings: which key, which value, from where, and what to do.
@@ -74,6 +76,15 @@ pub enum SettingsError {
         /// Where the least was written.
         source: Source,
     },
+    /// The platform's grace period, in the environment, is none.
+    GracePeriod(GracePeriodError),
+    /// The platform would kill the process before its budget is over.
+    Killed {
+        /// `shutdown.budget`.
+        budget: Duration,
+        /// What the environment says that the platform gives.
+        grace_period: Duration,
+    },
     /// The public and the admin listener have one address.
     SameAddress {
         /// Which.
@@ -135,6 +146,12 @@ impl fmt::Display for SettingsError {
                 f,
                 "{source}: `shutdown.lame_duck_min` is {least:?}, and the lame duck takes {most:?} at most; raise `shutdown.lame_duck` to {least:?}, or lower the other"
             ),
+            Self::GracePeriod(error) => write!(f, "environment: {error}"),
+            Self::Killed { budget, grace_period } => write!(
+                f,
+                "`shutdown.budget` is {budget:?}, and {} says that the process is killed after {grace_period:?}; leave the budget out, or raise the pod's terminationGracePeriodSeconds",
+                GracePeriod::VARIABLE
+            ),
             Self::SameAddress { address } => write!(
                 f,
                 "`listen` and `admin.listen` are both {address}; give the admin listener an address of its own, or `off`"
@@ -148,3 +165,9 @@ impl fmt::Display for SettingsError {
 }
 
 impl std::error::Error for SettingsError {}
+
+impl From<GracePeriodError> for SettingsError {
+    fn from(error: GracePeriodError) -> Self {
+        Self::GracePeriod(error)
+    }
+}

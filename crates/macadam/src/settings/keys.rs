@@ -94,9 +94,9 @@ pub(super) const KEYS: &[Key] = keys! {
     shutdown.lame_duck_min: "The same at the least, whoever has noticed; where `shutdown.lame_duck` is less, that counts.",
         "A balancer that knows still has requests on their way, and a second one may ask more seldom. As long as `shutdown.lame_duck` it makes of that a plain wait.";
     shutdown.drain: "From the end of accepting until what is still in flight is cut.",
-        "20 s is more than six times the default deadline of a request, so only what hangs is cut.";
+        "20 s is more than six times the default deadline of a request, so only what hangs is cut. Where nobody sets it, it gives way to a short budget and to hooks.";
     shutdown.budget: "From the signal to the exit, whatever hangs. The phases must fit into it.",
-        "Kubernetes kills after 30 s by default: 2 s of that are left for the kill that is not to happen.";
+        "`TERMINATION_GRACE_PERIOD_SECONDS` less 2 s where that is set. Kubernetes kills after 30 s by default: 2 s of that are left for the kill that is not to happen.";
     serve.first_byte: "From the accept of a connection to its first byte.",
         "10 s is a slow handshake over a bad network; more is a connection held for nothing.";
     serve.header: "From the first byte of a request's head to its last; then 408.",

@@ -8,12 +8,14 @@ mod source;
 mod value;
 
 use std::{
+    ffi::OsString,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use http::HeaderName;
+use macadam_graceful_shutdown::GracePeriod;
 use serde::de::DeserializeOwned;
 
 pub use self::{
@@ -66,6 +68,7 @@ pub struct Settings {
     app: toml::Table,
     app_source: Option<Source>,
     set: Vec<(&'static str, Source)>,
+    grace_period: Option<GracePeriod>,
 }
 
 /// `[admin]`: the admin listener.
@@ -250,10 +253,14 @@ impl Settings {
             app: toml::Table::new(),
             app_source: None,
             set: Vec::new(),
+            grace_period: None,
         }
     }
 
     /// Reads `macadam.toml` (or the file that `MACADAM_CONFIG` names), then the environment.
+    ///
+    /// Where neither says `shutdown.budget` and the environment has `TERMINATION_GRACE_PERIOD_SECONDS`, it is that less
+    /// 2 s.
     ///
     /// # Errors
     ///
@@ -261,10 +268,16 @@ impl Settings {
     /// value, the source and the cure.
     pub fn load() -> Result<Self, SettingsError> {
         let environment: Vec<_> = std::env::vars_os().collect();
-        let file = source::config_file(&environment);
+        Self::from_environment(&environment)
+    }
+
+    fn from_environment(environment: &[(OsString, OsString)]) -> Result<Self, SettingsError> {
+        let file = source::config_file(environment);
+        let grace_period = source::grace_period(environment)?;
         let mut written = source::read_file(Path::new(&file.path), file.required)?;
-        written.entries.extend(source::read_environment(&environment)?);
-        Self::from_written(written)
+        written.entries.splice(..0, grace_period.and_then(source::budget));
+        written.entries.extend(source::read_environment(environment)?);
+        Ok(Self { grace_period, ..Self::from_written(written)? })
     }
 
     /// Reads the text of a `macadam.toml`, and nothing else.
@@ -350,11 +363,25 @@ impl Settings {
                 return Err(SettingsError::LameDuck { least, most, source: source.clone() });
             }
         }
+        if let Some(grace_period) = self.grace_period.filter(|it| self.shutdown.budget > it.period()) {
+            let (budget, grace_period) = (self.shutdown.budget, grace_period.period());
+            return Err(SettingsError::Killed { budget, grace_period });
+        }
         // Port 0 is a new one each time it is asked for.
         if self.admin.listen == Some(self.listen) && self.listen.port() != 0 {
             return Err(SettingsError::SameAddress { address: self.listen });
         }
         Ok(())
+    }
+
+    /// Shortens the drain to `most`, unless somebody chose it.
+    pub(crate) fn shorten_drain(&mut self, most: Duration) {
+        let default = Self::of_profile(self.profile).shutdown.drain;
+        let chosen = self.source_of("shutdown.drain").is_some() || self.shutdown.drain != default;
+        if !chosen && most < default {
+            self.shutdown.drain = most;
+            self.set.push(("shutdown.drain", Source::Derived("what `shutdown.budget` leaves")));
+        }
     }
 
     /// What was set, to what and where: a line a key.

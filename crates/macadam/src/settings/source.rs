@@ -2,10 +2,13 @@
 
 use std::{ffi::OsString, fmt, io, path::Path};
 
+use macadam_graceful_shutdown::GracePeriod;
+
 use super::{
     Settings,
     error::SettingsError,
     keys::{KEYS, Key},
+    value::Value,
 };
 
 /// Where a setting was written.
@@ -16,6 +19,8 @@ pub enum Source {
     File(String),
     /// In the environment.
     Environment,
+    /// Nowhere: it follows from something else.
+    Derived(&'static str),
 }
 
 impl fmt::Display for Source {
@@ -23,6 +28,7 @@ impl fmt::Display for Source {
         match self {
             Self::File(path) => f.write_str(path),
             Self::Environment => f.write_str("environment"),
+            Self::Derived(from) => f.write_str(from),
         }
     }
 }
@@ -72,6 +78,20 @@ pub(super) fn config_file(environment: &Environment) -> ConfigFile {
         Some((_, path)) => ConfigFile { path: path.clone(), required: true },
         None => ConfigFile { path: "macadam.toml".into(), required: false },
     }
+}
+
+/// What the platform gives a process from its signal to its kill, if the environment tells.
+pub(super) fn grace_period(environment: &Environment) -> Result<Option<GracePeriod>, SettingsError> {
+    let value = environment.iter().find(|(name, _)| name == GracePeriod::VARIABLE);
+    value.map(|(_, value)| Ok(value.to_string_lossy().parse()?)).transpose()
+}
+
+/// The budget that follows from a grace period, as if it had been written before all else.
+pub(super) fn budget(grace_period: GracePeriod) -> Option<Entry> {
+    let key = KEYS.iter().find(|key| key.path == "shutdown.budget")?;
+    let text = grace_period.budget().show();
+    let name = GracePeriod::VARIABLE;
+    Some(Entry { key, source: Source::Derived(name), name: name.to_owned(), text })
 }
 
 pub(super) fn read_file(path: &Path, required: bool) -> Result<Written, SettingsError> {
@@ -188,4 +208,48 @@ pub(super) fn service_name() -> String {
     let named = std::env::var("OTEL_SERVICE_NAME").ok().filter(|name| !name.is_empty());
     let executable = || Some(std::env::current_exe().ok()?.file_stem()?.to_string_lossy().into_owned());
     named.or_else(executable).unwrap_or_else(|| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Settings::from_environment(&variables)
+    }
+
+    #[test]
+    fn the_platforms_grace_period_less_two_seconds_is_the_budget() {
+        let settings = load(&[("TERMINATION_GRACE_PERIOD_SECONDS", "60")]).unwrap();
+        assert_eq!(settings.shutdown.budget, Duration::from_secs(58));
+        let said: Vec<_> = settings.differing().collect();
+        assert_eq!(said, ["shutdown.budget = 58s (from TERMINATION_GRACE_PERIOD_SECONDS)"]);
+    }
+
+    #[test]
+    fn a_budget_that_somebody_chose_wins_and_has_to_end_before_the_kill() {
+        let chosen = |budget| {
+            load(&[("MACADAM_SHUTDOWN_BUDGET", budget), ("TERMINATION_GRACE_PERIOD_SECONDS", "30")]).unwrap()
+        };
+        assert_eq!(chosen("25s").shutdown.budget, Duration::from_secs(25));
+        assert!(chosen("30s").check().is_ok());
+        let error = chosen("31s").check().unwrap_err().to_string();
+        assert!(
+            error.starts_with("`shutdown.budget` is 31s, and TERMINATION_GRACE_PERIOD_SECONDS says"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_grace_period_that_is_none_is_named_with_its_cure() {
+        let error = load(&[("TERMINATION_GRACE_PERIOD_SECONDS", "30s")]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "environment: `TERMINATION_GRACE_PERIOD_SECONDS` is \"30s\"; expected a whole number of seconds above 2, \
+             such as `30`; write the pod's terminationGracePeriodSeconds there, or leave the variable out"
+        );
+    }
 }

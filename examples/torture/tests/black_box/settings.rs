@@ -27,7 +27,7 @@ async fn a_name_that_does_not_exist() {
 
 #[tokio::test]
 async fn a_budget_smaller_than_its_phases() {
-    let message = message(&[("MACADAM_SHUTDOWN_BUDGET", "10s")]).await;
+    let message = message(&[("MACADAM_SHUTDOWN_BUDGET", "10s"), ("MACADAM_SHUTDOWN_DRAIN", "20s")]).await;
     assert!(message.contains("10s") && message.contains("20s"), "{message}");
 }
 
