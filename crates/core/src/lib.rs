@@ -47,7 +47,7 @@ pub mod rejection;
 mod sharded;
 mod sync;
 
-pub use body::{BodyRule, End, Guard, GuardedBody, GuardedFuture, Hold, ResponseBody};
+pub use body::{BodyRule, End, Guard, GuardedBody, GuardedFuture, Hold, ResponseBody, Streaming};
 pub use context::{Criticality, Outcome, Protocol, RequestContext, Route, Stage, Wire};
 pub use gauges::{Gauges, Reading};
 pub use in_flight::{InFlight, InFlightGuard};

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use macadam_core::{
     Criticality, End, GuardedBody, GuardedFuture, Hold, InFlight, InFlightGuard, Kind, Outcome, Phase,
-    PhaseOwner, PhaseWatch, Protocol, Rejection, RequestContext, ResponseBody, Route, Stage, Wire,
+    PhaseOwner, PhaseWatch, Protocol, Rejection, RequestContext, ResponseBody, Route, Stage, Streaming, Wire,
     context::{Id, InContext, InvalidRequestId, Lowered, TimerOwner, WakeAsked},
 };
 use tokio::time::Instant;
@@ -23,7 +23,7 @@ const _: () = {
     free::<(Criticality, Outcome, Protocol, Stage)>();
 
     free::<Rejection>();
-    free::<(Kind, End)>();
+    free::<(Kind, End, Streaming)>();
     free::<Hold<()>>();
     free::<GuardedBody<Full<Bytes>, ()>>();
     free::<GuardedFuture<std::future::Ready<()>, ()>>();

@@ -8,8 +8,9 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, response};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use macadam_core::{BodyRule, End, Guard, GuardedBody, GuardedFuture};
 use macadam_test::{Exchange, Refused, ScriptedBody, Step, service, service::ScriptedFuture};
 use tower_service::Service;
@@ -45,6 +46,25 @@ async fn the_guard_lives_until_the_body_is_over() {
     drop(future);
     assert_eq!(witness.ends(), []);
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "a");
+    assert_eq!(witness.ends(), [End::Finished]);
+}
+
+#[tokio::test]
+async fn of_a_body_put_inside_the_guard_sees_the_end_and_not_that_of_the_services_own() {
+    let witness = Witness::default();
+    let (future, exchange) = asked(Method::GET, witness.clone());
+    let response = Response::builder().header("to-be", "seen").body(ScriptedBody::new([Step::pending()]));
+    exchange.respond(response.unwrap());
+    let mut cx = Context::from_waker(Waker::noop());
+    let answer = pin!(future).poll_map_inside(&mut cx, |guard, head, body| {
+        assert!(guard.is_some());
+        assert_eq!(head.headers["to-be"], "seen");
+        drop(body);
+        Full::<Bytes>::from("another")
+    });
+    let Poll::Ready(Ok(response)) = answer else { panic!("the response is there") };
+    assert_eq!(witness.ends(), []);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "another");
     assert_eq!(witness.ends(), [End::Finished]);
 }
 

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::Response;
+use http::{Response, response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -57,6 +57,26 @@ where
         cx: &mut Context<'_>,
         map: impl FnOnce(GuardedBody<B, G>) -> T,
     ) -> Poll<Result<Response<T>, E>> {
+        self.poll_response(cx, |_, _, body| body, map)
+    }
+
+    /// Polls, and puts the service's body into another one when it is there, inside of the guard: it is that one's end
+    /// that the guard sees.
+    pub fn poll_map_inside<T: Body>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        map: impl FnOnce(Option<&G>, &response::Parts, B) -> T,
+    ) -> Poll<Result<Response<GuardedBody<T, G>>, E>> {
+        self.poll_response(cx, map, |body| body)
+    }
+
+    #[inline]
+    fn poll_response<C: Body, T>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        inside: impl FnOnce(Option<&G>, &response::Parts, B) -> C,
+        outside: impl FnOnce(GuardedBody<C, G>) -> T,
+    ) -> Poll<Result<Response<T>, E>> {
         let this = self.project();
         let response = match ready!(this.hold.polling(|| this.inner.poll(cx))) {
             Ok(response) => response,
@@ -70,8 +90,9 @@ where
         if let Some(guard) = hold.guard_mut() {
             guard.head(&mut head);
         }
+        let body = inside(hold.guard(), &head, body);
         let body = GuardedBody::sent_or_dropped(body, hold, this.rule.drops(head.status));
-        Poll::Ready(Ok(Response::from_parts(head, map(body))))
+        Poll::Ready(Ok(Response::from_parts(head, outside(body))))
     }
 }
 

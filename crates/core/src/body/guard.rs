@@ -73,6 +73,11 @@ impl<G: Guard> Hold<G> {
     }
 
     /// The guard, unless it has ended.
+    pub fn guard(&self) -> Option<&G> {
+        self.guard.as_ref()
+    }
+
+    /// The guard, unless it has ended.
     pub fn guard_mut(&mut self) -> Option<&mut G> {
         self.guard.as_mut()
     }

@@ -22,6 +22,7 @@ mod guarded;
 mod pace;
 mod response;
 mod rule;
+mod streaming;
 
 pub use self::{
     future::GuardedFuture,
@@ -30,4 +31,5 @@ pub use self::{
     pace::{MinRate, Pace},
     response::ResponseBody,
     rule::BodyRule,
+    streaming::Streaming,
 };

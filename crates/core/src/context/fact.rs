@@ -96,6 +96,8 @@ fact! {
         ReadingBody = "reading-body",
         /// The response's head is out, its body is not.
         Responding = "responding",
+        /// Its connection has gone over to another protocol, and is still there.
+        Upgraded = "upgraded",
         /// It is over.
         Done = "done",
     }
