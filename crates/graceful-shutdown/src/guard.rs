@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header::CONNECTION, response};
 use macadam_core::{End, Guard, InFlightGuard, Outcome, Phase, RequestContext, Stage};
 
-use crate::ledger::Ledger;
+use crate::{ledger::Ledger, turns::Turns};
 
 /// What a [`DrainLayer`](crate::DrainLayer) holds for a request until its response is over.
 #[derive(Debug)]
@@ -30,6 +30,10 @@ impl DrainGuard {
             close: close_connections && request.version() < Version::HTTP_2,
             connect: request.method() == Method::CONNECT,
         }
+    }
+
+    pub(crate) fn turns(&self) -> &Arc<Turns> {
+        &self.ledger.turns
     }
 }
 

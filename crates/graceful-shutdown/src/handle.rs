@@ -8,9 +8,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use macadam_core::{Gauges, InFlight, Phase, PhaseWatch, Reading};
+use macadam_core::{Gauges, InFlight, Phase, PhaseWatch, Reading, RequestContext};
 
-use crate::{course::Course, reason::Reason};
+use crate::{course::Course, reason::Reason, turn::Turn, upgraded::Upgraded};
 
 /// Watches a [`Shutdown`](crate::Shutdown), and can begin it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,12 +40,26 @@ impl ShutdownHandle {
         self.course.begin(Reason::Trigger(reason.into()))
     }
 
-    /// Resolves when the server must stop accepting: what stock `axum::serve` takes as its graceful shutdown, and
-    /// what a handler of endless streams selects on.
+    /// Resolves when the server must stop accepting: what stock `axum::serve` takes as its graceful shutdown.
     ///
     /// Without [`run`](crate::Shutdown::run) nothing moves the phase, and it never resolves.
     pub fn draining(&self) -> Draining {
         Draining::new(self.watch())
+    }
+
+    /// Resolves when it is one's turn to end, once the drain has begun: for handlers that wait for something, such as
+    /// a long poll. Unlike [`draining`](Self::draining) it does not send all of them away at the same moment.
+    ///
+    /// A WebSocket's handler wants [`upgraded`](Self::upgraded); an event stream needs nothing.
+    pub fn turn(&self) -> Turn {
+        Turn::new(&self.course.ledger().turns)
+    }
+
+    /// Has the drain wait for a connection that goes over to another protocol, until what this returns is dropped.
+    ///
+    /// To be called before the 101 is answered, with the request's context, if it has one, for the connection's name.
+    pub fn upgraded(&self, request: Option<&RequestContext>) -> Upgraded {
+        Upgraded::enter(self.course.ledger(), request)
     }
 
     /// The requests in flight.
@@ -55,13 +69,20 @@ impl ShutdownHandle {
 }
 
 /// `macadam_shutdown_phase` counts the phases from 0, starting, over 1, serving, to 6, stopped;
-/// `macadam_requests_in_flight` is the length of the table.
+/// `macadam_requests_in_flight` is the length of the table; `macadam_shutdown_streams_waiting` says how many streams
+/// and upgraded connections there are that a drain will have to tell to end, and `macadam_shutdown_streams_ended_total`
+/// how many it has.
 impl Gauges for ShutdownHandle {
     fn read(&self, out: &mut dyn FnMut(Reading<'_>)) {
         let phase = f64::from(self.phase() as u8);
         out(Reading { name: "macadam_shutdown_phase", labels: &[], value: phase });
         let in_flight = self.in_flight().len() as f64;
         out(Reading { name: "macadam_requests_in_flight", labels: &[], value: in_flight });
+        let turns = &self.course.ledger().turns;
+        let waiting = turns.waiting() as f64;
+        out(Reading { name: "macadam_shutdown_streams_waiting", labels: &[], value: waiting });
+        let ended = turns.ended() as f64;
+        out(Reading { name: "macadam_shutdown_streams_ended_total", labels: &[], value: ended });
     }
 }
 

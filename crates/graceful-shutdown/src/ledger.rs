@@ -1,13 +1,20 @@
-//! What the drain layer and the shutdown keep together: who is in flight, the phase, and how requests end in it.
+//! What the drain layer and the shutdown keep together: who is in flight, the phase, how requests end in it, and who has
+//! to be told to.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use macadam_core::{End, InFlight, Outcome, Phase, PhaseWatch};
+
+use crate::turns::Turns;
 
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(crate) in_flight: InFlight,
     pub(crate) phase: PhaseWatch,
+    pub(crate) turns: Arc<Turns>,
     arrived: AtomicU64,
     completed: AtomicU64,
     cut: AtomicU64,
@@ -16,6 +23,7 @@ pub(crate) struct Ledger {
 impl Ledger {
     pub(crate) fn new(in_flight: InFlight, phase: PhaseWatch) -> Self {
         Self {
+            turns: Arc::new(Turns::new(phase.clone())),
             in_flight,
             phase,
             arrived: AtomicU64::new(0),

@@ -108,6 +108,7 @@
 //! hyper-util's `GracefulShutdown` add a limit, in the runtime that may be blocked. tokio-graceful-shutdown orders
 //! subsystems, and knows neither requests nor the process' end. None of them says what was cut.
 
+mod body;
 mod builder;
 mod course;
 mod error;
@@ -119,6 +120,7 @@ mod lame_duck;
 mod layer;
 mod ledger;
 mod narrator;
+mod pace;
 mod plan;
 mod reaper;
 mod reason;
@@ -127,9 +129,13 @@ mod roll;
 mod run;
 mod service;
 mod signals;
+mod turn;
+mod turns;
+mod upgraded;
 mod watcher;
 
 pub use self::{
+    body::{DrainBody, Finite},
     builder::ShutdownBuilder,
     error::ConfigError,
     grace::{GracePeriod, GracePeriodError},
@@ -142,5 +148,7 @@ pub use self::{
     report::Report,
     roll::CutRequest,
     run::Shutdown,
-    service::DrainService,
+    service::{DrainFuture, DrainService},
+    turn::{EndsAtTurn, Turn, UntilDraining},
+    upgraded::Upgraded,
 };

@@ -29,6 +29,7 @@ pub struct Report {
     pub(crate) phases: Vec<(Phase, Duration)>,
     pub(crate) lame_duck_end: Option<LameDuckEnd>,
     pub(crate) completed: u64,
+    pub(crate) streams_ended: u64,
     pub(crate) cut: RollCall,
     pub(crate) server_cut: bool,
     pub(crate) hooks: Vec<HookReport>,
@@ -58,6 +59,12 @@ impl Report {
     /// How many responses were finished since the shutdown began.
     pub fn completed(&self) -> u64 {
         self.completed
+    }
+
+    /// How many streams and upgraded connections ended because their turn had come. The streams among them are
+    /// completed responses as well.
+    pub fn streams_ended(&self) -> u64 {
+        self.streams_ended
     }
 
     /// How many requests were cut, because their time was over.
@@ -104,6 +111,9 @@ impl fmt::Display for Report {
             write!(f, "{phase} {:.3} s, ", took.as_secs_f64())?;
         }
         write!(f, "{} responses completed meanwhile", self.completed)?;
+        if self.streams_ended > 0 {
+            write!(f, ", {} streams ended at their turn", self.streams_ended)?;
+        }
         if let Some(end) = self.lame_duck_end {
             write!(f, "\n  the lame duck ended: {end}")?;
         }

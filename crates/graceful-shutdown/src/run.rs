@@ -109,6 +109,7 @@ impl Shutdown {
             phases: durations(&course.entered().borrow()),
             lame_duck_end: course.lame_duck_end(),
             completed: course.ledger().completed(),
+            streams_ended: course.ledger().turns.ended(),
             cut,
             server_cut,
             hooks,

@@ -1,6 +1,7 @@
 //! The service of the drain layer.
 
 use std::{
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -8,9 +9,10 @@ use std::{
 use http::{Request, Response};
 use http_body::Body;
 use macadam_core::{BodyRule, GuardedBody, GuardedFuture};
+use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::{guard::DrainGuard, ledger::Ledger};
+use crate::{body::DrainBody, guard::DrainGuard, ledger::Ledger};
 
 /// The service made by a [`DrainLayer`](crate::DrainLayer).
 #[derive(Clone, Debug)]
@@ -31,9 +33,9 @@ where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     ResBody: Body,
 {
-    type Response = Response<GuardedBody<ResBody, DrainGuard>>;
+    type Response = Response<GuardedBody<DrainBody<ResBody>, DrainGuard>>;
     type Error = S::Error;
-    type Future = GuardedFuture<S::Future, DrainGuard>;
+    type Future = DrainFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -42,6 +44,31 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let rule = BodyRule::of(request.method());
         let guard = DrainGuard::enter(&self.ledger, &request, self.close_connections);
-        GuardedFuture::new(self.inner.call(request), rule, guard)
+        DrainFuture { inner: GuardedFuture::new(self.inner.call(request), rule, guard) }
+    }
+}
+
+pin_project! {
+    /// The response of a [`DrainService`], on its way.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it drops the service's future first, and then leaves the table.
+    #[derive(Debug)]
+    pub struct DrainFuture<F> {
+        #[pin]
+        inner: GuardedFuture<F, DrainGuard>,
+    }
+}
+
+impl<F, B, E> Future for DrainFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+{
+    type Output = Result<Response<GuardedBody<DrainBody<B>, DrainGuard>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().inner.poll_map_inside(cx, DrainBody::of)
     }
 }

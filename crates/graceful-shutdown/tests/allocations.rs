@@ -3,10 +3,13 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
+    pin::Pin,
+    task::{Context, Poll},
 };
 
-use http::{Request, Response};
-use http_body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, header::CONTENT_TYPE};
+use http_body::{Body, Frame};
 use macadam_core::{InFlight, PhaseOwner, RequestContext};
 use macadam_graceful_shutdown::DrainLayer;
 use macadam_test::allocations_of_requests;
@@ -27,6 +30,43 @@ fn counted<B: Body>(service: impl Service<Request<()>, Response = Response<B>>, 
         }
         request
     })
+}
+
+/// A body that does not say how long it is.
+struct Pieces(u8);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0 += 1;
+        Poll::Ready(match self.0 {
+            1 => Some(Ok(Frame::data(Bytes::from_static(b"message")))),
+            2 => Some(Ok(Frame::trailers(HeaderMap::new()))),
+            _ => None,
+        })
+    }
+}
+
+#[test]
+fn neither_a_body_of_unknown_length_nor_a_grpc_call_with_one_answer_costs_an_allocation() {
+    let layer = DrainLayer::new(InFlight::new(), PhaseOwner::new().watch());
+    for content_type in ["text/plain", "application/grpc"] {
+        let service = || {
+            service_fn(move |_: Request<()>| -> Ready<Result<_, Infallible>> {
+                let mut response = Response::new(Pieces(0));
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+                ready(Ok(response))
+            })
+        };
+        let bare = allocations_of_requests(service(), REQUESTS, || Request::new(()));
+        let drained = allocations_of_requests(layer.layer(service()), REQUESTS, || Request::new(()));
+        assert_eq!(drained - bare, 0, "for {REQUESTS} responses, {content_type}");
+    }
 }
 
 #[test]

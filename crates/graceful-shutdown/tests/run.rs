@@ -265,7 +265,15 @@ async fn handles_see_the_phases_and_the_table() {
         handle.read(&mut |reading| readings.push((reading.name, reading.value)));
         readings
     };
-    assert_eq!(readings(), [("macadam_shutdown_phase", 0.0), ("macadam_requests_in_flight", 0.0)]);
+    assert_eq!(
+        readings(),
+        [
+            ("macadam_shutdown_phase", 0.0),
+            ("macadam_requests_in_flight", 0.0),
+            ("macadam_shutdown_streams_waiting", 0.0),
+            ("macadam_shutdown_streams_ended_total", 0.0)
+        ]
+    );
     let place = handle.in_flight().enter(None);
     assert_eq!(readings()[1], ("macadam_requests_in_flight", 1.0));
     drop(place);
