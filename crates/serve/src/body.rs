@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use macadam_core::{Outcome, RequestContext, Stage};
 
 use crate::{
-    conn::{Conn, END_OF_HEAD, tail_after},
+    conn::Conn,
     error::BodyError,
     patience::{Look, Patience},
 };
@@ -42,27 +42,15 @@ pub(crate) struct Receipt {
     conn: Arc<Conn>,
     context: RequestContext,
     number: u64,
-    /// HTTP/1: the last four bytes of the request as far as it was taken out.
-    tail: Option<u32>,
-    has_length: bool,
     /// The stage before the handler began to wait.
     waited_in: Option<Stage>,
     patience: Patience,
 }
 
 impl Body {
-    pub(crate) fn new(
-        incoming: Incoming,
-        conn: &Arc<Conn>,
-        context: &RequestContext,
-        number: u64,
-        is_http1: bool,
-    ) -> Self {
+    pub(crate) fn new(incoming: Incoming, conn: &Arc<Conn>, context: &RequestContext, number: u64) -> Self {
         let body = |incoming, receipt| Self { incoming: Some(incoming), receipt, failed: false };
         if incoming.is_end_stream() {
-            if is_http1 {
-                conn.request_ended(END_OF_HEAD);
-            }
             return body(incoming, None);
         }
         conn.body_begins();
@@ -70,8 +58,6 @@ impl Body {
             conn: Arc::clone(conn),
             context: context.clone(),
             number,
-            tail: is_http1.then_some(END_OF_HEAD),
-            has_length: incoming.size_hint().exact().is_some(),
             waited_in: None,
             patience: Patience::with_a_sender(&conn.clocks),
         };
@@ -119,10 +105,7 @@ impl HttpBody for Body {
         if let Some(receipt) = &mut this.receipt {
             receipt.resume();
             let ended = match &frame {
-                Some(Ok(frame)) => {
-                    receipt.take_out(frame);
-                    frame.is_trailers() || incoming.is_end_stream()
-                }
+                Some(Ok(frame)) => frame.is_trailers() || incoming.is_end_stream(),
                 Some(Err(_)) => false,
                 None => true,
             };
@@ -195,16 +178,9 @@ impl Receipt {
         }
     }
 
-    pub(crate) fn take_out(&mut self, frame: &Frame<Bytes>) {
-        if let (true, Some(tail), Some(data)) = (self.has_length, &mut self.tail, frame.data_ref()) {
-            *tail = tail_after(*tail, data);
-        }
-    }
-
+    /// All of it has come.
     pub(crate) fn end(&self) {
-        if let Some(tail) = self.tail {
-            self.conn.request_ended(tail);
-        }
+        self.conn.body_ended();
     }
 }
 

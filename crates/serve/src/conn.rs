@@ -1,8 +1,8 @@
 //! What the parts of a connection know of each other.
 //!
 //! hyper owns the socket, the service owns the requests and a task owns the clocks; none of them can ask the others.
-//! So each leaves what it knows here: how many bytes were read, where the last request ended, what is unanswered,
-//! what is unflushed. From these follows the one question on which everything else hangs: is this connection in an
+//! So each leaves what it knows here: how many bytes were read, how many of them are requests that hyper has begun,
+//! what is unanswered, what is unflushed. From these follows the one question on which everything else hangs: is this connection in an
 //! exchange, in a head, or idle?
 
 use std::{
@@ -30,9 +30,7 @@ pub(crate) struct Conn {
     pub(crate) task: AtomicWaker,
     /// Bytes that hyper was given.
     read: AtomicU64,
-    /// The last four of them.
-    tail: AtomicU32,
-    /// `read` at the end of the last request, if nothing had been read beyond it.
+    /// `read` when hyper's buffer was last known to be empty in an exchange.
     mark: AtomicU64,
     written: AtomicU64,
     requests: AtomicU64,
@@ -42,6 +40,8 @@ pub(crate) struct Conn {
     receiving: AtomicU32,
     /// HTTP/1: an answer may still lie in hyper's buffer.
     dirty: AtomicBool,
+    /// HTTP/1: the last request's body has not come whole.
+    body_to_come: AtomicBool,
     /// A request was answered.
     answered: AtomicBool,
     /// The bytes no longer are HTTP: 101, or CONNECT.
@@ -80,15 +80,6 @@ pub(crate) enum Place {
 
 pub(crate) const NOT_WAITING: u64 = u64::MAX;
 
-/// What a request without a body, or with a chunked one, ends with.
-pub(crate) const END_OF_HEAD: u32 = u32::from_be_bytes(*b"\r\n\r\n");
-
-/// The last four bytes of what had `tail` for its last four, and then went on with `bytes`.
-pub(crate) fn tail_after(tail: u32, bytes: &[u8]) -> u32 {
-    let last = &bytes[bytes.len().saturating_sub(4)..];
-    last.iter().fold(tail, |tail, byte| tail << 8 | u32::from(*byte))
-}
-
 impl Conn {
     pub(crate) fn new(house: Arc<House>, clocks: Clocks, peer: SocketAddr) -> Self {
         let since = house.nanos(Instant::now());
@@ -98,13 +89,13 @@ impl Conn {
             peer,
             task: AtomicWaker::new(),
             read: AtomicU64::new(0),
-            tail: AtomicU32::new(0),
             mark: AtomicU64::new(0),
             written: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             answering: AtomicU32::new(0),
             receiving: AtomicU32::new(0),
             dirty: AtomicBool::new(false),
+            body_to_come: AtomicBool::new(false),
             answered: AtomicBool::new(false),
             tunnel: AtomicBool::new(false),
             in_record: AtomicBool::new(false),
@@ -126,10 +117,19 @@ impl Conn {
     }
 
     /// Bytes go to hyper.
-    pub(crate) fn count_read(&self, bytes: &[u8]) {
-        // The tail first: who sees the new count sees the tail that belongs to it.
-        self.tail.store(tail_after(self.tail.load(Relaxed), bytes), Release);
-        self.read.fetch_add(bytes.len() as u64, Release);
+    pub(crate) fn count_read(&self, bytes: usize) {
+        self.read.fetch_add(bytes as u64, Release);
+    }
+
+    /// hyper asks for more bytes. In HTTP/1.
+    ///
+    /// While a request is answered it does so only when it has none left: for the rest of the body, and behind that to
+    /// see whether the client goes away. So all that was read belongs to this request, and to none behind it. (Between
+    /// two exchanges it asks with half a head in its buffer, too.)
+    pub(crate) fn more_is_asked_for(&self) {
+        if self.answering.load(Acquire) != 0 {
+            self.mark.store(self.read.load(Relaxed), Release);
+        }
     }
 
     pub(crate) fn set_in_record(&self, is: bool) {
@@ -149,26 +149,24 @@ impl Conn {
     pub(crate) fn begin(&self, http10: bool) -> u64 {
         self.answering.fetch_add(1, AcqRel);
         self.dirty.store(true, Release);
+        self.body_to_come.store(false, Relaxed);
         if http10 {
             self.http10.store(true, Relaxed);
         }
         self.requests.fetch_add(1, AcqRel)
     }
 
-    /// A request's last byte has been taken out, and it ends with `tail`.
-    ///
-    /// Marked only if those are the last bytes read: hyper reads on while a handler runs, and half a head behind this
-    /// request must not be taken for silence.
-    pub(crate) fn request_ended(&self, tail: u32) {
-        let read = self.read.load(Acquire);
-        if self.tail.load(Acquire) == tail {
-            self.mark.store(read, Release);
-        }
-    }
-
-    /// Whether nothing has been read since the last request's end.
+    /// Whether nothing has been read that is of no request yet: no half of a head, and no whole one either.
     pub(crate) fn nothing_behind(&self) -> bool {
         self.read.load(Acquire) == self.mark.load(Acquire)
+    }
+
+    /// Whether what comes now, as the connection closes, is a request that we will not answer, and whose client cannot
+    /// know that: no rest of what we have refused to read, and no stream beyond the last one that our last GOAWAY names.
+    pub(crate) fn expects_no_more(&self) -> bool {
+        !self.body_to_come.load(Relaxed)
+            && !self.http2.has_ponged()
+            && !self.reason().is_unfinished_business()
     }
 
     pub(crate) fn response_over(&self) {
@@ -176,7 +174,13 @@ impl Conn {
     }
 
     pub(crate) fn body_begins(&self) {
+        self.body_to_come.store(true, Relaxed);
         self.receiving.fetch_add(1, AcqRel);
+    }
+
+    /// The last request has come whole.
+    pub(crate) fn body_ended(&self) {
+        self.body_to_come.store(false, Relaxed);
     }
 
     pub(crate) fn body_over(&self) {
@@ -312,18 +316,5 @@ impl Conn {
         if self.any_late.load(Acquire) {
             self.late.lock().unwrap_or_else(PoisonError::into_inner).retain(|late| *late != number);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tail_is_the_last_four_bytes_however_they_came() {
-        assert_eq!(tail_after(0, b"GET / HTTP/1.1\r\n\r\n"), END_OF_HEAD);
-        assert_eq!(tail_after(tail_after(0, b"GET / HTTP/1.1\r\n"), b"\r\n"), END_OF_HEAD);
-        assert_eq!(tail_after(END_OF_HEAD, b"a"), u32::from_be_bytes(*b"\n\r\na"));
-        assert_eq!(tail_after(END_OF_HEAD, b""), END_OF_HEAD);
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Figures {
     pub(crate) requests_of_closed: Count,
     closes: [Count; CloseReason::ALL.len()],
     pub(crate) discarded_bytes: Count,
-    pub(crate) lost_when_idle: Count,
+    pub(crate) discarded_requests: Count,
 }
 
 #[derive(Default)]
@@ -22,14 +22,6 @@ pub(crate) struct Count(AtomicU64);
 impl Figures {
     pub(crate) fn closes(&self, reason: CloseReason) -> &Count {
         &self.closes[reason as usize]
-    }
-
-    /// So many bytes came after a close for this reason.
-    pub(crate) fn discarded(&self, bytes: u64, reason: CloseReason) {
-        self.discarded_bytes.add(bytes);
-        if reason.is_idle() {
-            self.lost_when_idle.add(1);
-        }
     }
 }
 

@@ -105,6 +105,13 @@ impl Frames {
     }
 }
 
+impl Passed {
+    /// Blocks of headers that have begun: requests, and a few trailers.
+    pub(crate) fn blocks(self) -> u32 {
+        self.blocks
+    }
+}
+
 impl Http2 {
     /// So much has come.
     pub(crate) fn received(&self, passed: Passed) {

@@ -18,7 +18,7 @@ use crate::{house::House, reason::CloseReason};
 /// | `macadam_serve_refused_total` | | reset as they were accepted, since their address had its share |
 /// | `macadam_serve_closes_total` | `reason` | connections that ended |
 /// | `macadam_serve_linger_discarded_bytes_total` | | bytes that came after our close and were thrown away |
-/// | `macadam_serve_lost_when_idle_total` | | idle connections that we closed while the client was sending: what retiring them cost |
+/// | `macadam_serve_linger_discarded_requests_total` | | requests among them: what closing idle connections cost |
 #[derive(Clone)]
 pub struct Handle {
     house: Arc<House>,
@@ -69,10 +69,11 @@ impl Handle {
         self.house.figures.discarded_bytes.get()
     }
 
-    /// Idle connections that we closed at the moment in which the client sent something: each is a request that was
-    /// lost, though to a client that may retry. It is what retiring and idle clocks cost.
-    pub fn lost_when_idle(&self) -> u64 {
-        self.house.figures.lost_when_idle.get()
+    /// Requests that came after we had closed our side, and were thrown away: each is lost, though to a client that may
+    /// retry. It is what retiring, idle clocks and `Connection: close` cost. Those of one HTTP/1 connection count once; an
+    /// HTTP/2 stream does not count whose client knows from our GOAWAY that it was not served.
+    pub fn discarded_requests(&self) -> u64 {
+        self.house.figures.discarded_requests.get()
     }
 }
 
@@ -94,7 +95,7 @@ impl Gauges for Handle {
             figure("macadam_serve_closes_total", &labels, self.closes(*reason));
         }
         figure("macadam_serve_linger_discarded_bytes_total", &[], figures.discarded_bytes.get());
-        figure("macadam_serve_lost_when_idle_total", &[], figures.lost_when_idle.get());
+        figure("macadam_serve_linger_discarded_requests_total", &[], figures.discarded_requests.get());
     }
 }
 

@@ -1,7 +1,7 @@
 //! All connections of a server, and what they share.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{
         AtomicBool, AtomicU8, AtomicU64,
         Ordering::{Acquire, Relaxed, Release, SeqCst},
@@ -32,6 +32,8 @@ pub(crate) struct House {
     wanted: AtomicBool,
     room: Notify,
     pub(crate) figures: Figures,
+    /// Requests that were discarded before it was told anything.
+    discarded_before: OnceLock<u64>,
 }
 
 impl House {
@@ -45,6 +47,7 @@ impl House {
             wanted: AtomicBool::new(false),
             room: Notify::new(),
             figures: Figures::default(),
+            discarded_before: OnceLock::new(),
         }
     }
 
@@ -67,6 +70,7 @@ impl House {
         if order == Order::Drain {
             self.drain_since.store(self.nanos(Instant::now()), Release);
         }
+        self.discarded_before.get_or_init(|| self.figures.discarded_requests.get());
         self.order.store(order as u8, SeqCst);
         for conn in self.all() {
             conn.task.wake();
@@ -112,6 +116,12 @@ impl House {
     pub(crate) fn stays(&self, conn: &Conn) {
         self.rooms().stays(conn);
         self.somebody_waits();
+    }
+
+    /// Requests that were discarded since it was told something.
+    pub(crate) fn discarded_requests(&self) -> u64 {
+        let all = self.figures.discarded_requests.get();
+        all - self.discarded_before.get().unwrap_or(&all)
     }
 
     /// Waits until no connection is left.

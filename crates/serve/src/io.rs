@@ -172,6 +172,9 @@ impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.cut(cx)?;
+        if this.frames.is_none() {
+            this.conn.more_is_asked_for();
+        }
         let before = buf.filled().len();
         this.sniffed.give(buf);
         let replayed = buf.filled().len() > before;
@@ -197,7 +200,7 @@ impl AsyncRead for Io {
             }
         }
         let read = &buf.filled()[before..];
-        this.conn.count_read(read);
+        this.conn.count_read(read.len());
         if let Some((received, _)) = &mut this.frames {
             this.conn.http2.received(received.see(read));
         } else {
@@ -263,14 +266,20 @@ impl AsyncWrite for Io {
                 Poll::Pending => Err(ready!(this.poll_unread(cx))),
                 Poll::Ready(shut) => shut,
             };
-            this.closing =
-                if shut.is_err() || this.ended { Closing::Closed } else { Closing::Lingering(Linger::new()) };
+            let received = this.frames.take().map(|(received, _)| received);
+            this.closing = if shut.is_err() || this.ended {
+                Closing::Closed
+            } else {
+                Closing::Lingering(Linger::new(received))
+            };
         }
         if let Closing::Lingering(linger) = &mut this.closing {
             let discarded = ready!(linger.poll(cx, &mut this.transport));
             this.closing = Closing::Closed;
-            if discarded > 0 {
-                this.conn.house.figures.discarded(discarded, this.conn.reason());
+            let figures = &this.conn.house.figures;
+            figures.discarded_bytes.add(discarded.bytes);
+            if this.conn.expects_no_more() {
+                figures.discarded_requests.add(discarded.requests);
             }
         }
         Poll::Ready(Ok(()))

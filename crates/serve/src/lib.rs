@@ -113,9 +113,9 @@
 //! | closing | | cut, and counted in [`Served`] | cut, and counted |
 //!
 //! An idle HTTP/1 connection is ended by showing hyper an end of file, and only if nothing runs on it, its last answer
-//! is with the kernel, no byte has come since the last request's end, and none waits in the kernel. What remains is
+//! is with the kernel, no byte has come that is of no request yet, and none waits in the kernel. What remains is
 //! the time in which a request crosses our FIN on the wire; it is counted
-//! ([`lost_when_idle`](Handle::lost_when_idle)), and nothing but a lame duck makes it rare. An HTTP/2 client that
+//! ([`discarded_requests`](Handle::discarded_requests)), and nothing but a lame duck makes it rare. An HTTP/2 client that
 //! acknowledges no ping is dropped when it has run no stream, and moved no byte, for a second.
 //!
 //! An upgraded connection is waited for like any other, and its reads and writes fail once the server is closing.

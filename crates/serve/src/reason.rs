@@ -52,8 +52,8 @@ reasons! {
 }
 
 impl CloseReason {
-    /// Whether we closed it, in the belief that the client had nothing to ask.
-    pub(crate) fn is_idle(self) -> bool {
-        matches!(self, Self::Retired | Self::KeepAliveIdle)
+    /// Whether what a client may still send is the rest of what ended the connection.
+    pub(crate) fn is_unfinished_business(self) -> bool {
+        matches!(self, Self::Failed | Self::Header | Self::RequestBody)
     }
 }

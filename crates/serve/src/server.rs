@@ -50,6 +50,9 @@ pub struct Served {
     pub connections_cut: usize,
     /// Requests among them whose response was not over.
     pub requests_cut: usize,
+    /// Requests that came, since the lame duck or the drain began, on connections that we had closed already, and were thrown
+    /// away ([`Handle::discarded_requests`]).
+    pub requests_discarded: u64,
 }
 
 impl Server {
@@ -253,7 +256,7 @@ impl Server {
 
         let served = select! {
             biased;
-            () = house.emptied(), if order == Order::Drain => Served::default(),
+            () = house.emptied(), if order == Order::Drain => Served { requests_discarded: house.discarded_requests(), ..Served::default() },
             _ = orders.reached(Order::Cut) => house.cut().await,
         };
         drop(cut);
@@ -281,15 +284,13 @@ impl House {
     /// Cuts what is left.
     async fn cut(&self) -> Served {
         let left = self.all();
-        let served = Served {
-            connections_cut: left.len(),
-            requests_cut: left.iter().map(|conn| conn.answering() as usize).sum(),
-        };
+        let connections_cut = left.len();
+        let requests_cut = left.iter().map(|conn| conn.answering() as usize).sum();
         drop(left);
         self.tell(Order::Cut);
         // They only have to be polled once more; whoever blocks the runtime is not waited for.
         let _ = timeout(TO_LET_GO, self.emptied()).await;
-        served
+        Served { connections_cut, requests_cut, requests_discarded: self.discarded_requests() }
     }
 }
 

@@ -81,7 +81,7 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for ConnService<S> {
 
         let rule = wire.body_rule();
         let context = RequestContext::new(Instant::now(), Some(conn.peer), wire);
-        let mut request = request.map(|incoming| Body::new(incoming, conn, &context, number, is_http1));
+        let mut request = request.map(|incoming| Body::new(incoming, conn, &context, number));
         let awaited = request.body().is_awaited().then(|| {
             // Who asked whether to send it has not: reading on would say yes.
             if is_http1 && !request.headers().contains_key(EXPECT) {

@@ -111,7 +111,7 @@ async fn hardly_a_request_is_lost<E: End>(configure: impl Fn(Server) -> Server) 
         sum.sent += tally.sent;
         sum.answered += tally.answered;
         sum.lost += tally.lost;
-        counted += handle.lost_when_idle();
+        counted += handle.discarded_requests();
     }
     println!("{sum:?}, {counted} counted");
     // There is something to lose: both sides of the moment were hit.
