@@ -43,6 +43,16 @@ impl Clocks {
         sooner_in_a_drain(house, since, self.first_byte, DRAIN_FIRST_BYTE)
     }
 
+    /// When an HTTP/2 peer is due to have said who it is, having begun that at `begun`.
+    pub(crate) fn handshake_due(&self, house: &House, begun: Instant) -> Instant {
+        sooner_in_a_drain(house, begun, self.header, DRAIN_FIRST_BYTE)
+    }
+
+    /// When the first stream of a connection is due that runs none since `since`, or the next one.
+    pub(crate) fn stream_due(&self, house: &House, since: Instant) -> Instant {
+        sooner_in_a_drain(house, since, self.keep_alive_idle, DRAIN_FIRST_BYTE)
+    }
+
     /// When a head is due whose first byte came at `begun`.
     pub(crate) fn header_due(&self, house: &House, begun: Instant) -> Instant {
         sooner_in_a_drain(house, begun, self.header, DRAIN_HEADER)
@@ -120,7 +130,8 @@ impl Waiting {
 
 /// A year: more than any clock needs, and less than an instant can hold.
 pub(crate) const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-/// A connection accepted just before the drain still gets this long for its first byte.
+/// A connection accepted just before the drain still gets this long for its first byte; in HTTP/2 for its handshake, and
+/// then for its first stream.
 const DRAIN_FIRST_BYTE: Duration = Duration::from_secs(1);
 /// A head under way when the drain begins still gets this long.
 const DRAIN_HEADER: Duration = Duration::from_secs(5);

@@ -32,7 +32,6 @@ pub(crate) struct Conn {
     read: AtomicU64,
     /// `read` when hyper's buffer was last known to be empty in an exchange.
     mark: AtomicU64,
-    written: AtomicU64,
     requests: AtomicU64,
     /// Requests whose response is not over.
     answering: AtomicU32,
@@ -90,7 +89,6 @@ impl Conn {
             task: AtomicWaker::new(),
             read: AtomicU64::new(0),
             mark: AtomicU64::new(0),
-            written: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             answering: AtomicU32::new(0),
             receiving: AtomicU32::new(0),
@@ -134,15 +132,6 @@ impl Conn {
 
     pub(crate) fn set_in_record(&self, is: bool) {
         self.in_record.store(is, Release);
-    }
-
-    pub(crate) fn count_written(&self, bytes: usize) {
-        self.written.fetch_add(bytes as u64, Relaxed);
-    }
-
-    /// Bytes moved in either direction.
-    pub(crate) fn moved(&self) -> u64 {
-        self.read.load(Relaxed) + self.written.load(Relaxed)
     }
 
     /// A request begins; returns its number.

@@ -3,8 +3,8 @@
 //! - Whether the peer has said SETTINGS, as it must first: h2 waits for them for ever.
 //! - Whether a block of headers is under way. While it is, nothing else may come, and h2 waits for its rest for ever.
 //! - Whether the peer has acknowledged a ping. After its first GOAWAY h2 says the last word, and ends the connection
-//!   when its streams have ended, only then. A peer that never does would hold the connection for ever, so it is dropped
-//!   when silent; one that did must not be, however slowly it reads.
+//!   when its streams have ended, only then. A peer that never does would hold the connection for ever, so it is hung up on
+//!   when it runs nothing; one that did must not be, however slowly it reads.
 //! - How much DATA the peer lets us send.
 //!
 //! Finding them takes one look at each frame's head.
@@ -42,6 +42,8 @@ pub(crate) struct Passed {
 pub(crate) struct Http2 {
     greeted: AtomicBool,
     ponged: AtomicBool,
+    /// We have hung up.
+    hung_up: AtomicBool,
     /// The number of the block of headers that is under way, or 0.
     block: AtomicU32,
     /// Bytes of DATA that the socket took.
@@ -123,6 +125,15 @@ impl Http2 {
     /// So much has gone.
     pub(crate) fn sent(&self, passed: Passed) {
         self.sent.store(passed.data, Relaxed);
+    }
+
+    /// To h2 the client is gone from here on.
+    pub(crate) fn hang_up(&self) {
+        self.hung_up.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_hung_up(&self) -> bool {
+        self.hung_up.load(Relaxed)
     }
 
     pub(crate) fn has_greeted(&self) -> bool {

@@ -136,7 +136,6 @@ impl Io {
 
     /// So much of `bufs` has been written.
     fn wrote(&mut self, bufs: &[IoSlice<'_>], written: usize) -> io::Result<()> {
-        self.conn.count_written(written);
         if let Some((_, sent)) = &mut self.frames {
             let mut left = written;
             for buf in bufs {
@@ -174,6 +173,8 @@ impl AsyncRead for Io {
         this.cut(cx)?;
         if this.frames.is_none() {
             this.conn.more_is_asked_for();
+        } else if this.conn.http2.is_hung_up() {
+            return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
         this.sniffed.give(buf);

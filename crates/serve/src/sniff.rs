@@ -54,6 +54,9 @@ pub(crate) async fn sniff(io: &mut Io, alarm: &mut Alarm, since: Instant) -> Ope
         }
         let (due, reason) = match begun {
             None => (conn.clocks.first_byte_due(&conn.house, since), CloseReason::FirstByte),
+            Some(begun) if agreed == Some(Protocol::Http2) => {
+                (conn.clocks.handshake_due(&conn.house, begun), CloseReason::Header)
+            }
             Some(begun) => (conn.clocks.header_due(&conn.house, begun), CloseReason::Header),
         };
         alarm.poll(cx, due).map(|()| ending(reason))

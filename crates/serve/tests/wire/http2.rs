@@ -7,7 +7,7 @@ use hyper::{body::Incoming, client::conn::http2::SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use macadam_core::Phase;
 use macadam_serve::{CloseReason, Served};
-use macadam_test::{ScriptedBody, Step};
+use macadam_test::{BodyHandle, ScriptedBody, Step};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -182,6 +182,172 @@ async fn a_peer_without_pong_is_dropped_a_second_after_its_last_stream() {
     let waited = begun.elapsed();
     assert!((millis(900)..millis(2500)).contains(&waited), "{waited:?}");
     town.closes(CloseReason::NoPong, 1).await;
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn a_peer_without_pong_that_talks_on_is_hung_up_on_all_the_same_and_gets_no_reset() {
+    let town = Town::open().await;
+    let mut raw = Raw::connect(&town).await;
+    raw.get(1, "/").await;
+    raw.frame_of(HEADERS).await;
+    town.to(Phase::Draining);
+    raw.frames_to(&[GOAWAY, PING]).await;
+    let begun = Instant::now();
+    let talk = async {
+        let mut reading = [0; 1024];
+        loop {
+            // A ping of its own, which h2 answers.
+            raw.send(PING, 0, 0, b"and now?").await;
+            if tokio::time::timeout(millis(100), raw.stream.read(&mut reading))
+                .await
+                .is_ok_and(|read| read.unwrap() == 0)
+            {
+                break;
+            }
+        }
+    };
+    soon(talk).await;
+    assert!((millis(900)..millis(2000)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    // What crosses our end is thrown away, and a stream among it is counted: no GOAWAY named the last one.
+    raw.get(3, "/").await;
+    raw.send(PING, 0, 0, b"no reset").await;
+    sleep(millis(300)).await;
+    assert_eq!(raw.stream.read(&mut [0; 64]).await.unwrap(), 0);
+    assert_eq!(town.handle.connections(), 1);
+    drop(raw);
+    town.closes(CloseReason::NoPong, 1).await;
+    assert_eq!(town.served().await.requests_discarded, 1);
+}
+
+#[tokio::test]
+async fn after_the_pong_the_last_goaway_names_the_last_stream_and_the_socket_stays_for_what_is_under_way() {
+    for client_closes in [true, false] {
+        let town = Town::open().await;
+        let mut raw = Raw::connect(&town).await;
+        raw.get(1, "/slow").await;
+        town.entered().await;
+        town.to(Phase::Draining);
+        let (_, first) = raw.frame_of(GOAWAY).await;
+        assert_eq!(first[..4], 0x7fff_ffff_u32.to_be_bytes());
+        let (_, ping) = raw.frame_of(PING).await;
+        // Told, and not yet acknowledged: served.
+        raw.get(3, "/").await;
+        assert_eq!(raw.frame_of(HEADERS).await.0, 3);
+        raw.send(PING, ACK, 0, &ping).await;
+        let (_, last) = raw.frame_of(GOAWAY).await;
+        assert_eq!(last[..4], 3u32.to_be_bytes());
+        // Beyond the last one: never begun, and the client knows.
+        raw.get(5, "/").await;
+        moment().await;
+        assert_eq!(town.calls(), 2);
+        town.release();
+        assert_eq!(raw.frame_of(HEADERS).await.0, 1);
+        while raw.frame().await.is_some() {}
+        let begun = Instant::now();
+        if !client_closes {
+            while town.handle.connections() > 0 {
+                // A reset would be an error here.
+                raw.send(PING, 0, 0, b"any more").await;
+                assert_eq!(raw.stream.try_read(&mut [0; 64]).unwrap(), 0);
+                sleep(millis(300)).await;
+            }
+            assert!((millis(900)..millis(2000)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        }
+        drop(raw);
+        assert_eq!(town.served().await, Served::default());
+        assert!(!client_closes || begun.elapsed() < millis(500), "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_connection_accepted_before_the_drain_has_a_second_for_its_first_stream() {
+    let town = Town::open().await;
+    let mut raw = Raw::connect(&town).await;
+    let mut silent = Raw::connect(&town).await;
+    moment().await;
+    town.to(Phase::Draining);
+    let begun = Instant::now();
+    sleep(millis(500)).await;
+    raw.get(1, "/").await;
+    // Answered before it is told, or at least not told before it has asked.
+    let frames = raw.frames_to(&[HEADERS, GOAWAY]).await;
+    assert!(frames.contains(&GOAWAY), "{frames:?}");
+    silent.frame_of(GOAWAY).await;
+    assert!((millis(900)..millis(1500)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    drop((raw, silent));
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn a_handshake_in_progress_has_a_second_in_the_drain() {
+    let town = Town::open().await;
+    let mut begun = TcpStream::connect(town.address).await.unwrap();
+    begun.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    let mut late = TcpStream::connect(town.address).await.unwrap();
+    late.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    moment().await;
+    town.to(Phase::Draining);
+    let since = Instant::now();
+    sleep(millis(500)).await;
+    let mut late = Raw { stream: late };
+    late.send(SETTINGS, 0, 0, &[]).await;
+    late.get(1, "/").await;
+    late.frame_of(HEADERS).await;
+    // Our own SETTINGS, and then the end.
+    let mut ours = Vec::new();
+    soon(begun.read_to_end(&mut ours)).await.unwrap();
+    assert!((millis(900)..millis(1500)).contains(&since.elapsed()), "{:?}", since.elapsed());
+    assert_eq!(ours[3], SETTINGS);
+    drop(late);
+    town.closes(CloseReason::Header, 1).await;
+    assert_eq!(town.served().await, Served::default());
+}
+
+#[tokio::test]
+async fn half_a_block_of_headers_is_active_in_the_drain_and_is_answered_when_it_is_completed() {
+    let town = Town::open().await;
+    let mut raw = Raw::connect(&town).await;
+    raw.get(1, "/").await;
+    raw.frame_of(HEADERS).await;
+    raw.send(HEADERS, 1, 3, &[0x82, 0x86, 0x84]).await;
+    moment().await;
+    town.to(Phase::Draining);
+    // Longer than a peer without PONG has that runs nothing.
+    sleep(millis(1500)).await;
+    raw.send(9, 4, 3, b"\x01\x04test").await;
+    assert_eq!(raw.frame_of(HEADERS).await.0, 3);
+}
+
+#[tokio::test]
+async fn fifty_streams_with_bodies_are_all_finished_across_the_goaway() {
+    let town = Town::open().await;
+    let stream = TcpStream::connect(town.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (mut requests, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let mut bodies = Vec::new();
+    let mut uploads = Vec::new();
+    for _ in 0..50 {
+        let body = ScriptedBody::new([Step::data("half, "), Step::pending(), Step::data("whole")]);
+        bodies.push(body.handle());
+        let upload = requests.send_request(Request::post("http://test/upload").body(body).unwrap());
+        uploads.push(tokio::spawn(upload));
+    }
+    until(|| town.handle.in_flight() == 50).await;
+    town.to(Phase::LameDuck);
+    moment().await;
+    town.to(Phase::Draining);
+    moment().await;
+    bodies.iter().for_each(BodyHandle::wake);
+    for upload in uploads {
+        let reply = soon(upload).await.unwrap().unwrap();
+        assert_eq!(reply.status(), 200);
+        let text = soon(reply.into_body().collect()).await.unwrap().to_bytes();
+        assert!(text.starts_with(b"11 bytes"), "{text:?}");
+    }
+    drop(requests);
     assert_eq!(town.served().await, Served::default());
 }
 
