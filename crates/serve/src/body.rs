@@ -13,8 +13,10 @@ use hyper::body::Incoming;
 use macadam_core::{Outcome, RequestContext, Stage};
 
 use crate::{
+    clocks::DRAIN_BODY_IDLE,
     conn::Conn,
     error::BodyError,
+    order::Order,
     patience::{Look, Patience},
 };
 
@@ -98,7 +100,7 @@ impl HttpBody for Body {
             Poll::Pending => {
                 let Some(receipt) = &mut this.receipt else { return Poll::Pending };
                 ready!(receipt.poll_too_long(cx));
-                let error = BodyError::idle(receipt.conn.clocks.request_body_idle);
+                let error = BodyError::idle(receipt.patience.silence());
                 return Poll::Ready(Some(Err(this.fail_late(error))));
             }
         };
@@ -165,8 +167,15 @@ impl Receipt {
             self.context.set_stage(Stage::ReadingBody);
             self.context.pause_deadline();
         }
-        while ready!(self.patience.poll_look(cx)) == Look::InTime {}
-        Poll::Ready(())
+        loop {
+            // Looked at with each look, a few seconds apart: a handler that waits is not woken by the drain.
+            if self.conn.order() >= Order::Drain {
+                self.patience.hurry(self.conn.house.drain_since(), DRAIN_BODY_IDLE);
+            }
+            if ready!(self.patience.poll_look(cx)) == Look::TooLong {
+                return Poll::Ready(());
+            }
+        }
     }
 
     fn resume(&mut self) {

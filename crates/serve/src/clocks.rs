@@ -133,5 +133,7 @@ pub(crate) const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// A connection accepted just before the drain still gets this long for its first byte; in HTTP/2 for its handshake, and
 /// then for its first stream.
 const DRAIN_FIRST_BYTE: Duration = Duration::from_secs(1);
+/// A body that a handler waits for in a drain may say nothing for this long.
+pub(crate) const DRAIN_BODY_IDLE: Duration = Duration::from_secs(5);
 /// A head under way when the drain begins still gets this long.
 const DRAIN_HEADER: Duration = Duration::from_secs(5);

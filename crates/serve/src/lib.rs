@@ -60,14 +60,14 @@
 //! | [`first_byte`](Server::first_byte) | the connection's acceptance, or the end of its TLS handshake | its first byte | 10 s; 1 s in a drain | it is closed |
 //! | [`header`](Server::header) | a head's first byte | its last | 20 s; 5 s in a drain | 408, and it is closed |
 //! | [`keep_alive_idle`](Server::keep_alive_idle) | the last byte of an answer is with the kernel | the first of the next head | 75 s | it is closed |
-//! | [`request_body_idle`](Server::request_body_idle) | the handler waits for a frame of the body | the frame | 30 s | the body fails, see below |
+//! | [`request_body_idle`](Server::request_body_idle) | the handler waits for a frame of the body | the frame | 30 s; 5 s in a drain | the body fails, see below |
 //! | [`min_rate`](Server::min_rate), sending | the same | the same, if it was worth the wait | 240 B/s, 5 s of grace | the body fails |
 //! | [`min_rate`](Server::min_rate), reading | the socket takes no more of what waits for it, or HTTP/2 streams have what the peer's windows do not let through | it takes enough | 240 B/s, 73 s of nothing | it is reset, its handlers are dropped |
 //! | [`max_age`](Server::max_age) | the connection's acceptance | its next answer, or the grace | off | that answer says `Connection: close`; in HTTP/2, GOAWAY |
 //!
 //! The first three run only between two exchanges: none of them cuts an answer. In HTTP/2 the head's clock is that of the
 //! preface with its SETTINGS, and of a block of headers; a connection without a stream is idle, whatever frames it
-//! sends. While a handler waits for the body, the deadline of its request stands still
+//! sends; in a drain both have a second for their handshake, and for the first stream. While a handler waits for the body, the deadline of its request stands still
 //! ([`RequestContext`](macadam_core::RequestContext)).
 //!
 //! # Slow clients

@@ -31,6 +31,8 @@ struct Wait {
     since: Instant,
     /// How long nothing had moved by then.
     silent: Duration,
+    /// How long nothing may.
+    longest: Duration,
 }
 
 /// What a look finds where nothing has moved.
@@ -59,17 +61,29 @@ impl Patience {
     /// Nothing moves. Ready when it is time to see whether that is still so: every few seconds, and the last time with
     /// [`Look::TooLong`].
     pub(crate) fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<Look> {
-        let wait = self.wait.get_or_insert_with(|| Wait { since: Instant::now(), silent: Duration::ZERO });
-        let due = wait.due(self.longest);
+        let wait = self.wait.get_or_insert_with(|| Wait::new(self.longest));
+        let due = wait.due();
         ready!(self.alarm.get_or_insert_with(|| Alarm::at(due)).poll(cx, due));
-        wait.look(self.longest);
-        Poll::Ready(if wait.silent < self.longest { Look::InTime } else { Look::TooLong })
+        wait.look();
+        Poll::Ready(if wait.silent < wait.longest { Look::InTime } else { Look::TooLong })
+    }
+
+    /// From `since` on nothing may move for no longer than this. A wait that had begun by then has the whole of it.
+    pub(crate) fn hurry(&mut self, since: Instant, longest: Duration) {
+        let wait = self.wait.get_or_insert_with(|| Wait::new(self.longest));
+        let begun = wait.since - wait.silent;
+        wait.longest = wait.longest.min(since.saturating_duration_since(begun) + longest);
+    }
+
+    /// How long nothing has moved, by the last look.
+    pub(crate) fn silence(&self) -> Duration {
+        self.wait.as_ref().map_or(Duration::ZERO, |wait| wait.silent)
     }
 
     /// So many bytes have moved, and the wait is over; says whether they were enough for it.
     pub(crate) fn moved(&mut self, bytes: u64) -> bool {
         let waited = self.wait.take().map_or(Duration::ZERO, |mut wait| {
-            wait.look(self.longest);
+            wait.look();
             wait.silent
         });
         self.pace.moved_after(waited, bytes)
@@ -82,14 +96,18 @@ impl Patience {
 }
 
 impl Wait {
-    /// When to look next.
-    fn due(&self, longest: Duration) -> Instant {
-        self.since + longest.saturating_sub(self.silent).min(BETWEEN_LOOKS)
+    fn new(longest: Duration) -> Self {
+        Self { since: Instant::now(), silent: Duration::ZERO, longest }
     }
 
-    fn look(&mut self, longest: Duration) {
+    /// When to look next.
+    fn due(&self) -> Instant {
+        self.since + self.longest.saturating_sub(self.silent).min(BETWEEN_LOOKS)
+    }
+
+    fn look(&mut self) {
         let now = Instant::now();
-        if now <= self.due(longest) + LATE {
+        if now <= self.due() + LATE {
             self.silent += now.saturating_duration_since(self.since);
         }
         self.since = now;
@@ -154,6 +172,37 @@ mod tests {
         assert_eq!(trickles(1).await, 5);
         assert_eq!(trickles(120).await, 9);
         assert_eq!(trickles(245).await, 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_hurried_has_so_much_from_then_on_or_from_its_own_beginning() {
+        let second = Duration::from_secs(1);
+        for (silent, lasts_in_all) in [(0, 5), (7, 12), (28, 30)] {
+            let mut patience = patience(30);
+            let begun = Instant::now();
+            let silence = async { while poll_fn(|cx| patience.poll_look(cx)).await == Look::InTime {} };
+            assert!(timeout(second * silent, silence).await.is_err());
+            let told = Instant::now();
+            let hurried = async |patience: &mut Patience| loop {
+                patience.hurry(told, second * 5);
+                if poll_fn(|cx| patience.poll_look(cx)).await == Look::TooLong {
+                    return;
+                }
+            };
+            hurried(&mut patience).await;
+            let lasted = begun.elapsed();
+            assert!(
+                (second * lasts_in_all..=second * lasts_in_all + MILLI * 8).contains(&lasted),
+                "{lasted:?}"
+            );
+
+            assert!(patience.moved(10_000));
+            sleep(second * 20).await;
+            let begun = Instant::now();
+            hurried(&mut patience).await;
+            let lasted = begun.elapsed();
+            assert!((second * 5..=second * 5 + MILLI * 8).contains(&lasted), "{lasted:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

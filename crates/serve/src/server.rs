@@ -121,7 +121,7 @@ impl Server {
         self
     }
 
-    /// How long a handler may wait for the next frame of a request's body (30 s). The body then fails.
+    /// How long a handler may wait for the next frame of a request's body (30 s; 5 s in a drain). The body then fails.
     pub fn request_body_idle(mut self, limit: Duration) -> Self {
         self.clocks.request_body_idle = limit.min(NO_LIMIT);
         self
