@@ -150,12 +150,13 @@ impl Conn {
         self.read.load(Acquire) == self.mark.load(Acquire)
     }
 
-    /// Whether what comes now, as the connection closes, is a request that we will not answer, and whose client cannot
-    /// know that: no rest of what we have refused to read, and no stream beyond the last one that our last GOAWAY names.
-    pub(crate) fn expects_no_more(&self) -> bool {
-        !self.body_to_come.load(Relaxed)
-            && !self.http2.has_ponged()
-            && !self.reason().is_unfinished_business()
+    /// Whether what comes now, as the connection closes, is a request whose client cannot know that nobody answers it: no
+    /// rest of a head or a body that we do not read, and no stream beyond the one that our last GOAWAY names.
+    pub(crate) fn discards_requests(&self) -> bool {
+        if self.http2.has_greeted() {
+            return !self.http2.has_ponged();
+        }
+        self.nothing_behind() && !self.body_to_come.load(Relaxed)
     }
 
     pub(crate) fn response_over(&self) {

@@ -31,9 +31,6 @@ pub(crate) async fn run<S: App>(tcp: TcpStream, door: Door, conn: Arc<Conn>, roo
             http2::run(io, service, alarm, age, Waiting::since(accepted, accepted)).await;
         }
         Opening::Undecided(reason) => http1::expire(io, reason, true).await,
-        Opening::Silent(reason) => {
-            io.conn().close_for(reason);
-            io.close_with(&[]);
-        }
+        Opening::Silent(reason) => http1::expire(io, reason, false).await,
     }
 }

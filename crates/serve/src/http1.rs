@@ -98,8 +98,8 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut age: A
 pub(crate) async fn expire(io: Io, reason: CloseReason, begun: bool) {
     io.conn().close_for(reason);
     let answer = if begun { request_timeout() } else { Vec::new() };
-    if reason == CloseReason::MadeRoom {
-        // Somebody waits for the room, so it does not linger.
+    if matches!(reason, CloseReason::MadeRoom | CloseReason::Cut | CloseReason::Failed) {
+        // Somebody waits for the room, or for the end, so it does not linger.
         return io.close_with(&answer);
     }
     close(io, &answer).await;

@@ -279,7 +279,7 @@ impl AsyncWrite for Io {
             this.closing = Closing::Closed;
             let figures = &this.conn.house.figures;
             figures.discarded_bytes.add(discarded.bytes);
-            if this.conn.expects_no_more() {
+            if this.conn.discards_requests() {
                 figures.discarded_requests.add(discarded.requests);
             }
         }

@@ -50,10 +50,3 @@ reasons! {
     /// It was still there when the drain ran out of time.
     Cut = "cut",
 }
-
-impl CloseReason {
-    /// Whether what a client may still send is the rest of what ended the connection.
-    pub(crate) fn is_unfinished_business(self) -> bool {
-        matches!(self, Self::Failed | Self::Header | Self::RequestBody)
-    }
-}

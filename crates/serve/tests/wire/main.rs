@@ -8,6 +8,7 @@ mod cancel;
 mod cap;
 mod clocks;
 mod closing;
+mod drain;
 mod http1_drain;
 mod http2;
 mod http2_slow;
