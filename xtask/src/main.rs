@@ -5,6 +5,8 @@ mod ci;
 mod crowd;
 mod defaults;
 mod line;
+mod page;
+mod restart;
 mod stopwatch;
 mod tidy;
 mod tournament;
@@ -38,6 +40,8 @@ enum Chore {
     Defaults(defaults::Args),
     /// Run the tournament of load shedders, and write docs/load-shed from it
     Tournament(tournament::Args),
+    /// Restart services under load, and write into docs/restarts.md what clients lost by it
+    E2eRestart(restart::Args),
     /// Hold a service by 15,000 connections that do nothing, and print what that does
     Crowd(crowd::Args),
 }
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Defaults(args) => defaults::run(&args),
         Chore::Tournament(args) => tournament::run(&args),
+        Chore::E2eRestart(args) => restart::run(&args),
         Chore::Crowd(args) => crowd::run(&args),
     });
     match done {

@@ -9,7 +9,7 @@ use std::{
 use super::{Args, hello, slow_clients};
 use crate::line::Line;
 use crate::workspace::Workspace;
-use crate::{Result, crowd, tidy};
+use crate::{Result, crowd, restart, tidy};
 
 pub(super) struct Job {
     pub(super) name: &'static str,
@@ -90,6 +90,11 @@ pub(super) const JOBS: &[Job] = &[
         name: "crowd",
         shows: "2,000 connections that do nothing are gone at their time, and harm nobody",
         run: |_| crowd::run_short(),
+    },
+    Job {
+        name: "restart",
+        shows: "a few restarts under load, alone and behind HAProxy and nginx, fail no request",
+        run: |_| restart::run_short(),
     },
 ];
 

@@ -1,0 +1,141 @@
+//! Requests on idle connections around the very moment of the signal.
+
+use std::{
+    fmt, io,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use tokio::time::Instant;
+
+use super::{LAME_DUCK, Plan};
+use crate::{
+    Result, doing,
+    ending::grouped,
+    instance::{Arm, Follow, Instance, Post},
+    load::uniform,
+    table::{Row, Verdict},
+};
+
+pub(super) fn run(plan: &Plan, add: &mut dyn FnMut(Row)) {
+    let control = plan.control.then(|| shutdowns(plan, Arm::Axum, Duration::ZERO));
+    for (what, lame_duck, allowed) in
+        [("lame duck of 1 s", LAME_DUCK, 0.0), ("no lame duck", Duration::ZERO, 0.002)]
+    {
+        let must = if allowed > 0.0 { "≤ 0.2 % lost" } else { "0 lost" };
+        let ours = match shutdowns(plan, Arm::Macadam, lame_duck) {
+            Ok(ours) => ours,
+            Err(error) => {
+                add(Row::broken(what.into(), must, &*error));
+                continue;
+            }
+        };
+        let mut verdict = Verdict::of(ours.sent > 0 && ours.lost as f64 <= ours.sent as f64 * allowed);
+        let control = match &control {
+            None => "–".into(),
+            Some(Err(error)) => error.to_string(),
+            Some(Ok(control)) => {
+                if (control.lost as f64) < control.sent as f64 * AT_LEAST && verdict.is_good() {
+                    verdict = Verdict::ControlPassed;
+                }
+                control.to_string()
+            }
+        };
+        add(Row { what: what.into(), measured: ours.to_string(), must: must.into(), control, verdict });
+    }
+}
+
+/// What became of the requests.
+#[derive(Default)]
+struct Sum {
+    /// Written whole on a connection on which nothing had come.
+    sent: u64,
+    lost: u64,
+    /// Not sent: the end had been seen.
+    warned: u64,
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sent, lost, warned } = self;
+        let share = *lost as f64 / (*sent).max(1) as f64 * 100.0;
+        write!(f, "{lost} of {} lost ({share:.2} %); {} saw the end before", grouped(*sent), grouped(*warned))
+    }
+}
+
+fn shutdowns(plan: &Plan, arm: Arm, lame_duck: Duration) -> Result<Sum> {
+    let mut sum = Sum::default();
+    let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
+    for number in 0..plan.restarts {
+        if number % 10 == 0 {
+            doing(&format!("race, {arm}, lame duck {lame_duck:?}: {number} of {}, {sum}", plan.restarts));
+        }
+        let post = Post::start(arm, Follow::Gap, lame_duck)?;
+        let address = post.address;
+        let mut offsets: Vec<_> =
+            (0..plan.connections).map(|_| AROUND.mul_f64(2.0 * uniform(&mut random))).collect();
+        offsets.sort_unstable();
+        one(address, post.into_instance()?, &offsets, &mut sum)?;
+    }
+    Ok(sum)
+}
+
+/// One shutdown: every client sends one request, at its offset from 2 ms before the signal.
+fn one(address: SocketAddr, instance: Instance, offsets: &[Duration], sum: &mut Sum) -> Result {
+    let clients: Vec<_> = offsets.iter().map(|_| idle(address)).collect::<io::Result<_>>()?;
+    let begin = Instant::now() + Duration::from_millis(10);
+    let mut is_told = false;
+    let mut senders = Vec::new();
+    for (mut client, offset) in clients.into_iter().zip(offsets) {
+        if !is_told && *offset >= AROUND {
+            spin_until(begin + AROUND);
+            instance.terminate()?;
+            is_told = true;
+        }
+        spin_until(begin + *offset);
+        let is_silent =
+            matches!(client.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        if is_silent && client.write(GET).is_ok_and(|written| written == GET.len()) {
+            senders.push(client);
+        } else {
+            sum.warned += 1;
+        }
+    }
+    if !is_told {
+        instance.terminate()?;
+    }
+    for mut client in senders {
+        client.set_nonblocking(false)?;
+        sum.sent += 1;
+        sum.lost += u64::from(!matches!(client.read(&mut [0; 1024]), Ok(1..)));
+    }
+    instance.exit()?;
+    Ok(())
+}
+
+/// A connection that has had one answer.
+fn idle(address: SocketAddr) -> io::Result<TcpStream> {
+    let mut client = TcpStream::connect(address)?;
+    client.set_nodelay(true)?;
+    client.set_read_timeout(Some(Duration::from_secs(5)))?;
+    client.write_all(GET)?;
+    if client.read(&mut [0; 1024])? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    client.set_nonblocking(true)?;
+    Ok(client)
+}
+
+/// A sleep would be too coarse.
+fn spin_until(at: Instant) {
+    while Instant::now() < at {
+        std::hint::spin_loop();
+    }
+}
+
+const AROUND: Duration = Duration::from_millis(2);
+/// What the control loses at least; half of all was measured when this was written.
+const AT_LEAST: f64 = 0.01;
+const GET: &[u8] = b"GET /context HTTP/1.1\r\nhost: race\r\n\r\n";
