@@ -36,7 +36,7 @@ pub(crate) struct Plan {
     /// How many are kept.
     pub(crate) connections: usize,
     pub(crate) seed: u64,
-    /// Less of everything: it shows that all works, and not how well.
+    /// Less of everything, and of the control only what fails for certain: it shows that all works, and not how well.
     pub(crate) is_quick: bool,
     /// Whether the control runs too.
     pub(crate) control: bool,

@@ -54,7 +54,7 @@ impl Trial {
             (Outcome { tally, .. }, true) => Verdict::of(tally.failed() == 0 && tally.answered > 0),
         };
         let mut control = "–".to_owned();
-        if plan.control && self.control != Control::None {
+        if plan.control && !plan.is_quick && self.control != Control::None {
             // It hands nothing over; where ours pass the listener, two of it overlap.
             let follow = if self.follow == Follow::Gap { Follow::Gap } else { Follow::Close };
             match self.offer(plan, Arm::Axum, follow) {
