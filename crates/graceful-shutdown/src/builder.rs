@@ -1,14 +1,9 @@
 //! How long the phases may take, and whether that fits.
 
-use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
-    course::Course,
-    error::{ConfigError, Overrun},
-    hooks::Hook,
-    lame_duck::LameDuck,
-    plan::Plan,
-    run::Shutdown,
+    course::Course, error::ConfigError, fit::Times, hooks::Hook, lame_duck::LameDuck, run::Shutdown,
     watcher::Powers,
 };
 
@@ -74,19 +69,10 @@ impl ShutdownBuilder {
         self
     }
 
-    /// Adds what has to be done when nothing is in flight any more.
-    ///
-    /// Hooks run one after the other in the order in which they were added, each as a task of its own, and all of
-    /// them whatever became of those before. A hook fails by its error, by a panic, or by its `limit`, counted from
-    /// its own start; the budget has room for all limits.
+    /// Adds what has to be done besides.
     #[must_use]
-    pub fn hook<H, F, E>(mut self, name: impl Into<Cow<'static, str>>, limit: Duration, hook: H) -> Self
-    where
-        H: FnOnce() -> F + Send + 'static,
-        F: Future<Output = Result<(), E>> + Send + 'static,
-        E: Into<Box<dyn Error + Send + Sync>>,
-    {
-        self.hooks.push(Hook::new(name.into(), limit, hook));
+    pub fn hook(mut self, hook: Hook) -> Self {
+        self.hooks.push(hook);
         self
     }
 
@@ -114,40 +100,21 @@ impl ShutdownBuilder {
     ///
     /// # Errors
     ///
-    /// When lame duck, drain, closing (500 ms), the hooks' limits and the process' exit (100 ms) together are longer
-    /// than the budget; a drain that was not set counts as 1 s here. The error lists them.
+    /// When lame duck, drain, closing (500 ms), the limits of the hooks that wait for each other and the process' exit
+    /// (100 ms) together are longer than the budget; a drain that was not set counts as 1 s here, and a hook without a
+    /// limit as 100 ms. The error lists them.
+    ///
+    /// When a hook is to run after one that there is not, that begins with a later phase, or that waits for it.
     pub fn build(self) -> Result<Shutdown, ConfigError> {
         let Self { lame_duck, lame_duck_min, drain, budget, hooks, powers } = self;
-        let of_hooks = hooks.iter().fold(Duration::ZERO, |sum, hook| sum.saturating_add(hook.limit));
-        let fixed =
-            [lame_duck, CLOSING, of_hooks, EXIT].into_iter().fold(Duration::ZERO, Duration::saturating_add);
-
-        // A hook that was given 5 s counts on them, so the one who gives way is the drain that nobody asked for.
-        let least = drain.unwrap_or(DRAIN_LEAST);
-        let needed = fixed.saturating_add(least);
-        if needed > budget {
-            let hooks = hooks.into_iter().map(|hook| (hook.name, hook.limit)).collect();
-            let overrun =
-                Overrun { lame_duck, drain: least, closing: CLOSING, hooks, exit: EXIT, needed, budget };
-            return Err(ConfigError::new(overrun));
-        }
-        let drain = drain.unwrap_or_else(|| DRAIN.min(budget - fixed));
-
         let lame_duck = LameDuck { least: lame_duck_min.min(lame_duck), most: lame_duck };
-        let plan = Plan { lame_duck, drain, closing: CLOSING, budget };
-        Ok(Shutdown { course: Arc::new(Course::new()), plan, hooks, powers })
+        let (plan, agenda) = Times { lame_duck, drain, budget }.fit(hooks)?;
+        Ok(Shutdown { course: Arc::new(Course::new()), plan, agenda, powers })
     }
 }
 
 const LAME_DUCK: Duration = Duration::from_secs(5);
 const LAME_DUCK_MIN: Duration = Duration::from_secs(1);
-const DRAIN: Duration = Duration::from_secs(20);
-const DRAIN_LEAST: Duration = Duration::from_secs(1);
-/// For what notices that its time is over, and can say so to its client.
-const CLOSING: Duration = Duration::from_millis(500);
-/// From the last hook's end to the process' end.
-const EXIT: Duration = Duration::from_millis(100);
-pub(crate) const RESERVED: Duration = CLOSING.saturating_add(EXIT);
 pub(crate) const BUDGET: Duration = Duration::from_secs(28);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -161,10 +128,21 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    /// With hooks that wait for each other.
     fn hooked(builder: ShutdownBuilder, limits: &[u64]) -> ShutdownBuilder {
         limits.iter().fold(builder, |builder, limit| {
-            builder.hook(format!("of {limit} s"), secs(*limit), || async { Ok::<_, Infallible>(()) })
+            let hook = hook(&format!("of {limit} s"), *limit);
+            let chain = builder.hooks.last().map(|before| before.name.clone());
+            builder.hook(chain.into_iter().fold(hook, Hook::after))
         })
+    }
+
+    fn hook(name: &str, limit: u64) -> Hook {
+        unlimited(name).limit(secs(limit))
+    }
+
+    fn unlimited(name: &str) -> Hook {
+        Hook::new(name.to_owned(), || async { Ok::<_, Infallible>(()) })
     }
 
     #[test]
@@ -172,8 +150,76 @@ mod tests {
         let drain = |limits| hooked(ShutdownBuilder::new(), limits).build().unwrap().plan.drain;
         assert_eq!(drain(&[]), secs(20));
         assert_eq!(drain(&[2]), secs(20));
-        assert_eq!(drain(&[2, 2, 2]), Duration::from_millis(16_400));
-        assert_eq!(drain(&[10, 10]), Duration::from_millis(2_400));
+        assert_eq!(drain(&[2, 3, 1]), Duration::from_millis(16_400));
+        assert_eq!(drain(&[10, 9]), Duration::from_millis(3_400));
+    }
+
+    #[test]
+    fn the_budget_has_room_for_the_longest_chain_and_not_for_the_sum() {
+        let builder = ShutdownBuilder::new().drain(secs(20)).hook(hook("a", 2)).hook(hook("b", 2));
+        assert!(builder.build().is_ok(), "they run at the same time");
+        let builder = ShutdownBuilder::new().drain(secs(20)).hook(hook("a", 2)).hook(hook("b", 2).last());
+        let error = builder.build().unwrap_err().to_string();
+        assert!(error.contains("hook `a` 2s + hook `b` 2s + exit 100ms"), "{error}");
+    }
+
+    #[test]
+    fn hooks_without_a_limit_share_what_is_left_with_those_that_they_wait_for() {
+        let limits =
+            |hooks: Vec<Hook>| {
+                let builder = ShutdownBuilder::new().drain(secs(20));
+                hooks.into_iter().fold(builder, ShutdownBuilder::hook).build().map(|shutdown| {
+                    shutdown.agenda.limits.iter().map(Duration::as_millis).collect::<Vec<_>>()
+                })
+            };
+        assert_eq!(limits(vec![unlimited("a"), unlimited("b")]).unwrap(), [2_400, 2_400]);
+        assert_eq!(limits(vec![unlimited("a"), unlimited("b").after("a")]).unwrap(), [1_200, 1_200]);
+        assert_eq!(limits(vec![unlimited("a").last(), hook("b", 2)]).unwrap(), [400, 2_000]);
+        let early =
+            vec![unlimited("a").at_lame_duck(), unlimited("b").after("a").at_lame_duck(), unlimited("c")];
+        assert_eq!(limits(early).unwrap(), [12_500, 12_500, 2_400]);
+        assert_eq!(limits(vec![unlimited("a").at_draining()]).unwrap(), [20_000]);
+        assert_eq!(limits(vec![hook("a", 27).at_lame_duck(), unlimited("b")]).unwrap(), [27_000, 900]);
+        assert!(
+            limits(vec![unlimited("a").limit(Duration::from_millis(2_300)), unlimited("b").after("a")])
+                .is_ok()
+        );
+        let error =
+            limits(vec![unlimited("a").limit(Duration::from_millis(2_301)), unlimited("b").after("a")]);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("hook `a` 2.301s + hook `b` 100ms + exit"), "{error}");
+    }
+
+    #[test]
+    fn an_early_hook_costs_nothing_until_it_outlasts_the_phases() {
+        let build = |hook| ShutdownBuilder::new().drain(secs(20)).hook(hook).build();
+        assert!(build(hook("early", 27).at_lame_duck()).is_ok());
+        let error = build(hook("early", 28).at_lame_duck()).unwrap_err().to_string();
+        assert!(error.contains(" 28s: hook `early` 28s + exit 100ms. "), "{error}");
+        assert!(build(hook("early", 22).at_draining()).is_ok());
+        let error = build(hook("early", 23).at_draining()).unwrap_err().to_string();
+        assert!(error.contains(" 28s: lame_duck 5s + hook `early` 23s + exit 100ms. "), "{error}");
+    }
+
+    #[test]
+    fn hooks_that_cannot_be_ordered_are_an_error_that_names_them_and_the_cure() {
+        let error = |hooks: [Hook; 2]| {
+            let builder = hooks.into_iter().fold(ShutdownBuilder::new(), ShutdownBuilder::hook);
+            builder.build().unwrap_err().to_string()
+        };
+        let (a, b) = (|| hook("a", 1), || hook("b", 1));
+        assert_eq!(
+            error([a().after("c"), b()]),
+            "hook `a` is to run after `c`, and no hook has that name. There are `a`, `b`"
+        );
+        assert_eq!(
+            error([a().after("b").at_draining(), b()]),
+            "hook `a` is to run after `b`, which begins later: let `a` begin as late, or not wait for it"
+        );
+        assert_eq!(
+            error([a().after("b"), b().after("a")]),
+            "hooks wait for each other: `a` after `b` after `a`. Leave one `after` out"
+        );
     }
 
     #[test]

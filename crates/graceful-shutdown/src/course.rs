@@ -1,14 +1,11 @@
 //! The course of one shutdown: what its thread, its `run` and its handles share.
 
-use std::{
-    borrow::Cow,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-};
+use std::sync::{Arc, OnceLock};
 
 use macadam_core::{InFlight, Phase, PhaseOwner, PhaseWatch};
 use tokio::{sync::watch, time::Instant};
 
-use crate::{lame_duck::LameDuckEnd, ledger::Ledger, reason::Reason};
+use crate::{board::Board, lame_duck::LameDuckEnd, ledger::Ledger, reason::Reason};
 
 #[derive(Debug)]
 pub(crate) struct Course {
@@ -18,7 +15,7 @@ pub(crate) struct Course {
     entered: watch::Sender<Vec<(Phase, Instant)>>,
     began: OnceLock<Instant>,
     lame_duck_end: OnceLock<LameDuckEnd>,
-    hook: Mutex<Option<Cow<'static, str>>>,
+    pub(crate) hooks: Board,
 }
 
 /// What the watcher is told by others.
@@ -38,7 +35,7 @@ impl Course {
             entered: watch::Sender::default(),
             began: OnceLock::new(),
             lame_duck_end: OnceLock::new(),
-            hook: Mutex::default(),
+            hooks: Board::default(),
         }
     }
 
@@ -104,19 +101,5 @@ impl Course {
     /// The phases entered so far, and when.
     pub(crate) fn entered(&self) -> watch::Receiver<Vec<(Phase, Instant)>> {
         self.entered.subscribe()
-    }
-
-    /// Says which hook is running.
-    pub(crate) fn set_hook(&self, name: Option<Cow<'static, str>>) {
-        *self.lock_hook() = name;
-    }
-
-    /// The hook that is running.
-    pub(crate) fn hook(&self) -> Option<Cow<'static, str>> {
-        self.lock_hook().clone()
-    }
-
-    fn lock_hook(&self) -> MutexGuard<'_, Option<Cow<'static, str>>> {
-        self.hook.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

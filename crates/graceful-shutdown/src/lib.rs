@@ -4,12 +4,12 @@
 //! use std::{convert::Infallible, time::Duration};
 //!
 //! use axum::{Router, routing::get};
-//! use macadam_graceful_shutdown::{Report, Shutdown};
+//! use macadam_graceful_shutdown::{Hook, Report, Shutdown};
 //! use tokio::net::TcpListener;
 //!
 //! async fn serve() -> Result<Report, Box<dyn std::error::Error>> {
 //!     let shutdown = Shutdown::builder()
-//!         .hook("flush outbox", Duration::from_secs(2), || async { Ok::<_, Infallible>(()) })
+//!         .hook(Hook::new("flush outbox", || async { Ok::<_, Infallible>(()) }))
 //! #       .signals(false).reaper(false).lame_duck(Duration::from_millis(10))
 //!         .build()?;
 //!
@@ -43,7 +43,7 @@
 //! | lame duck | at once | when probes have noticed and requests have ceased, after [`lame_duck`](ShutdownBuilder::lame_duck), or when the server ends | it serves, and HTTP/1 responses ask clients to leave |
 //! | draining | then | when the server has ended and nothing is in flight, or after [`drain`](ShutdownBuilder::drain) | [`draining`](ShutdownHandle::draining) has resolved: nothing is accepted |
 //! | closing | if the time to drain was not enough | when all is finished after all, or after 500 ms | what ends now unfinished was cut |
-//! | cleanup | the server's future is dropped | after the last hook | the hooks run, in order |
+//! | cleanup | the server's future is dropped | after the last hook | the hooks run |
 //! | stopped | then | with the process | |
 //!
 //! One event is logged for each. The [`Report`] has how long each took, what was cut, by name, and what became of the
@@ -72,10 +72,17 @@
 //! they hold although every worker of the service is blocked. When the budget is over it says on the standard error
 //! and in the log what is stuck, and exits.
 //!
-//! All of this has to fit: lame duck, drain, closing, the limits of **all hooks** one after the other, and 100 ms for
-//! the exit. A hook is promised its whole limit, so hooks are not squeezed. A `drain` that was set is not either: if
-//! it does not fit, [`build`](ShutdownBuilder::build) fails. The default drain is what the rest leaves, 20 s at most
-//! and 1 s at least: with the other defaults (5 s of 28 s) and three hooks of 2 s, 16.4 s.
+//! All of this has to fit: lame duck, drain, closing, the longest chain of hooks, and 100 ms for the exit. A hook is
+//! promised its whole limit, so hooks are not squeezed. A `drain` that was set is not either: if it does not fit,
+//! [`build`](ShutdownBuilder::build) fails. The default drain is what the rest leaves, 20 s at most and 1 s at least:
+//! with the other defaults (5 s of 28 s) and three hooks of 2 s that wait for each other, 16.4 s.
+//!
+//! # Hooks
+//!
+//! A [`Hook`] begins with cleanup, [with the lame duck](Hook::at_lame_duck), [with draining](Hook::at_draining) or
+//! [after all others](Hook::last), and [after those](Hook::after) that it names. What does not wait for each other runs
+//! at the same time, so the budget has room for the longest chain and not for the sum. A hook that fails, panics or
+//! hangs keeps no other from running: one that waits for it begins when it has ended, or was cut at its limit.
 //!
 //! # Exit codes
 //!
@@ -108,10 +115,13 @@
 //! hyper-util's `GracefulShutdown` add a limit, in the runtime that may be blocked. tokio-graceful-shutdown orders
 //! subsystems, and knows neither requests nor the process' end. None of them says what was cut.
 
+mod agenda;
+mod board;
 mod body;
 mod builder;
 mod course;
 mod error;
+mod fit;
 mod grace;
 mod guard;
 mod handle;
@@ -120,6 +130,7 @@ mod lame_duck;
 mod layer;
 mod ledger;
 mod narrator;
+mod order;
 mod pace;
 mod plan;
 mod reaper;
@@ -141,7 +152,7 @@ pub use self::{
     grace::{GracePeriod, GracePeriodError},
     guard::DrainGuard,
     handle::{Draining, ShutdownHandle},
-    hooks::{HookEnd, HookReport},
+    hooks::{Hook, HookEnd, HookReport},
     lame_duck::LameDuckEnd,
     layer::DrainLayer,
     reason::Reason,

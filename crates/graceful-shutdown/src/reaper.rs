@@ -12,7 +12,7 @@ use std::{
 use macadam_core::Phase;
 use tracing::{Dispatch, dispatcher};
 
-use crate::{course::Course, report::exit_code, roll::RollCall};
+use crate::{course::Course, report::exit_code, roll::Roll};
 
 /// Says what is stuck, and exits.
 #[derive(Debug)]
@@ -75,33 +75,28 @@ impl fmt::Display for Verdict {
 fn last_words(course: &Course, log: &Dispatch, verdict: Verdict) {
     let exit_code = verdict.exit_code();
     let phase = course.phase().current();
-    let roll = RollCall::now(&course.ledger().in_flight);
-    let hook = course.hook();
+    let requests = Roll::of(&course.ledger().in_flight);
+    let hooks = course.hooks.left();
 
-    let mut words = format!("macadam: {verdict}: exit code {exit_code}, while {phase}\n");
-    if let Some(hook) = &hook {
-        let _ = writeln!(words, "  running: hook `{hook}`");
-    }
-    for request in &roll.named {
-        let _ = writeln!(words, "  cut: {request}");
-    }
-    if roll.unnamed() > 0 {
-        let _ = writeln!(words, "  cut: {} requests that are not named", roll.unnamed());
+    let mut words = format!("macadam: {verdict}: exit code {exit_code}, while {phase}");
+    let _ = requests.write(&mut words, LINE, "requests");
+    for hook in &hooks {
+        let _ = write!(words, "{LINE}{hook}");
     }
     if phase == Phase::Stopped {
-        words.push_str("  still here: a blocked worker, or a blocking task, that the runtime waits for\n");
+        words.push_str("\n  still here: a blocked worker, or a blocking task, that the runtime waits for");
     }
+    words.push('\n');
     // First the way that can fail least.
     let _ = io::stderr().lock().write_all(words.as_bytes());
 
     dispatcher::with_default(log, || {
-        let (phase, hook, in_flight) = (phase.as_str(), hook.as_deref(), roll.total);
-        tracing::error!(exit_code, phase, hook, in_flight, "{verdict}");
-        for request in &roll.named {
-            tracing::error!(%request, "cut");
-        }
+        tracing::error!(exit_code, phase = phase.as_str(), in_flight = requests.total, "{verdict}");
+        requests.named.iter().for_each(|request| tracing::error!(%request, "cut"));
+        hooks.iter().for_each(|hook| tracing::error!(%hook, "cut"));
     });
 }
 
+const LINE: &str = "\n  cut: ";
 /// What saying it may take: of the tenth of a second that the process has after its budget.
 const LAST_WORDS: Duration = Duration::from_millis(50);

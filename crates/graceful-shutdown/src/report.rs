@@ -14,7 +14,7 @@ use crate::{
     hooks::HookReport,
     lame_duck::LameDuckEnd,
     reason::Reason,
-    roll::{CutRequest, RollCall},
+    roll::{CutRequest, Roll},
 };
 
 /// What became of the work when a process had to leave.
@@ -30,7 +30,7 @@ pub struct Report {
     pub(crate) lame_duck_end: Option<LameDuckEnd>,
     pub(crate) completed: u64,
     pub(crate) streams_ended: u64,
-    pub(crate) cut: RollCall,
+    pub(crate) cut: Roll<CutRequest>,
     pub(crate) server_cut: bool,
     pub(crate) hooks: Vec<HookReport>,
 }
@@ -82,7 +82,7 @@ impl Report {
         self.server_cut
     }
 
-    /// The hooks in their order.
+    /// The hooks, as they were added.
     pub fn hooks(&self) -> &[HookReport] {
         &self.hooks
     }
@@ -120,13 +120,7 @@ impl fmt::Display for Report {
         if self.server_cut {
             write!(f, "\n  cut: the server, with the connections it still held")?;
         }
-        for request in &self.cut.named {
-            write!(f, "\n  cut: {request}")?;
-        }
-        match self.cut.unnamed() {
-            0 => {}
-            unnamed => write!(f, "\n  cut: {unnamed} requests that are not named")?,
-        }
+        self.cut.write(f, "\n  cut: ", "requests")?;
         self.hooks.iter().try_for_each(|hook| write!(f, "\n  {hook}"))
     }
 }

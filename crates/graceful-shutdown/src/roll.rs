@@ -1,4 +1,4 @@
-//! Requests by name, for people: in the report, and in the last words of a process that is made to exit.
+//! Who was left, by name, for people: in the report, and in the last words of a process that is made to exit.
 
 use std::{fmt, time::Duration};
 
@@ -63,34 +63,55 @@ impl fmt::Display for CutRequest {
     }
 }
 
-/// Who is in flight: all of them counted, the first few by name.
-#[derive(Debug, Default)]
-pub(crate) struct RollCall {
+/// All of them counted, the first few by name: a log has no use for ten thousand.
+#[derive(Clone, Debug)]
+pub(crate) struct Roll<T> {
     pub(crate) total: usize,
-    pub(crate) named: Vec<CutRequest>,
+    pub(crate) named: Vec<T>,
 }
 
-impl RollCall {
-    /// Those who are in flight now.
-    pub(crate) fn now(in_flight: &InFlight) -> Self {
+impl<T> Default for Roll<T> {
+    fn default() -> Self {
+        Self { total: 0, named: Vec::new() }
+    }
+}
+
+impl<T> Roll<T> {
+    /// Counts one more, and names it while there is room.
+    pub(crate) fn add(&mut self, name: Option<T>) {
+        self.total += 1;
+        name.into_iter().for_each(|name| self.name(name));
+    }
+
+    /// Names one that is counted, while there is room.
+    pub(crate) fn name(&mut self, name: T) {
+        if self.named.len() < NAMED {
+            self.named.push(name);
+        }
+    }
+
+    /// A line for each name, and one for all those that have none.
+    pub(crate) fn write(&self, to: &mut dyn fmt::Write, begin: &str, what: &str) -> fmt::Result
+    where
+        T: fmt::Display,
+    {
+        self.named.iter().try_for_each(|name| write!(to, "{begin}{name}"))?;
+        match self.total.saturating_sub(self.named.len()) {
+            0 => Ok(()),
+            unnamed => write!(to, "{begin}{unnamed} {what} that are not named"),
+        }
+    }
+}
+
+impl Roll<CutRequest> {
+    /// The requests that are in flight now.
+    pub(crate) fn of(in_flight: &InFlight) -> Self {
         let mut roll = Self::default();
         in_flight.for_each(|context| {
-            roll.total += 1;
-            roll.name(context.filter(|context| context.outcome() == Outcome::Pending));
+            let pending = context.filter(|context| context.outcome() == Outcome::Pending);
+            roll.add(pending.map(CutRequest::of));
         });
         roll
-    }
-
-    /// How many have no name here.
-    pub(crate) fn unnamed(&self) -> usize {
-        self.total.saturating_sub(self.named.len())
-    }
-
-    /// Adds a name while there is room: a log has no use for ten thousand.
-    pub(crate) fn name(&mut self, context: Option<&RequestContext>) {
-        if let Some(context) = context.filter(|_| self.named.len() < NAMED) {
-            self.named.push(CutRequest::of(context));
-        }
     }
 }
 
@@ -122,7 +143,7 @@ mod tests {
         let in_flight = InFlight::with_shards(1);
         let places: Vec<_> = (0..40).map(|_| in_flight.enter(Some(context("GET")))).collect();
         let nameless = in_flight.enter(None);
-        let roll = RollCall::now(&in_flight);
+        let roll = Roll::of(&in_flight);
         assert_eq!((roll.total, roll.named.len()), (41, 32));
         drop((places, nameless));
     }

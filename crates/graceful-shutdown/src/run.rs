@@ -6,16 +6,17 @@ use macadam_core::{Outcome, Phase, RequestContext};
 use tokio::time::Instant;
 
 use crate::{
-    builder::{BUDGET, RESERVED, ShutdownBuilder},
+    agenda::Agenda,
+    builder::{BUDGET, ShutdownBuilder},
     course::Course,
+    fit::RESERVED,
     handle::{Draining, ShutdownHandle},
-    hooks::{Hook, HookReport},
     layer::DrainLayer,
     narrator::Narrator,
     plan::Plan,
     reason::Reason,
     report::Report,
-    roll::RollCall,
+    roll::{CutRequest, Roll},
     watcher::{self, Powers},
 };
 
@@ -27,7 +28,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub struct Shutdown {
     pub(crate) course: Arc<Course>,
     pub(crate) plan: Plan,
-    pub(crate) hooks: Vec<Hook>,
+    pub(crate) agenda: Agenda,
     pub(crate) powers: Powers,
 }
 
@@ -41,6 +42,11 @@ impl Shutdown {
     /// A shutdown with the defaults, to be changed.
     pub fn builder() -> ShutdownBuilder {
         ShutdownBuilder::new()
+    }
+
+    /// The most that draining takes: what it was [given](ShutdownBuilder::drain), or what the rest leaves.
+    pub fn drain(&self) -> Duration {
+        self.plan.drain
     }
 
     /// The layer that knows what is in flight. All of its clones, and all layers of one shutdown, share one table.
@@ -69,49 +75,52 @@ impl Shutdown {
     ///
     /// # Cancel safety
     ///
-    /// Dropped once it was polled, it drops the server, skips to [`Phase::Stopped`] without a hook, and leaves the
-    /// process the rest of its budget to exit by itself.
+    /// Dropped once it was polled, it drops the server, ends the hooks that run, skips to [`Phase::Stopped`] without the
+    /// others, and leaves the process the rest of its budget to exit by itself.
     pub async fn run<S, F, E>(self, serve: S) -> Report
     where
         S: FnOnce(Draining) -> F,
         F: IntoFuture<Output = Result<(), E>>,
         E: Into<BoxError>,
     {
-        let Self { course, plan, hooks, powers } = self;
+        let Self { course, plan, agenda, powers } = self;
         let _abandoned = Abandoned(&course);
         let mut narrator = Narrator::new(&course);
 
         // Starting → Serving: before the watcher is there, which may have to move on at once.
         course.enter(Phase::Serving, None);
 
-        // Serving → … → Cleanup: by the watcher if something has to be cut, by us if nothing has.
-        let served = match watcher::start(&course, plan, powers).await {
-            Ok(()) => drain(&course, serve, &mut narrator).await,
-            Err(error) => {
-                course.server_ended(Reason::ServerFailed);
-                Served { error: Some(error.into()), ..Served::default() }
-            }
+        let served = async {
+            // Serving → … → Cleanup: by the watcher if something has to be cut, by us if nothing has.
+            let mut served = match watcher::start(&course, plan, powers).await {
+                Ok(()) => drain(&course, serve, &mut narrator).await,
+                Err(error) => {
+                    course.server_ended(Reason::ServerFailed);
+                    Served { error: Some(error.into()), ..Served::default() }
+                }
+            };
+            served.server_cut = !course.told().borrow().server_ended;
+            course.enter(Phase::Cleanup, course.began().checked_add(plan.budget));
+            narrator.tell();
+            served.call_the_roll(&course);
+            served
         };
-        let server_cut = !course.told().borrow().server_ended;
-        course.enter(Phase::Cleanup, course.began().checked_add(plan.budget));
-        narrator.tell();
-        let cut = served.cut(&course);
-        cut.named.iter().for_each(|request| tracing::warn!(%request, "cut"));
-        let hooks = clean_up(&course, hooks).await;
+        let (served, hooks) = tokio::join!(served, agenda.run(&course));
 
         // Cleanup → Stopped
         course.enter(Phase::Stopped, None);
         narrator.tell();
 
+        let ledger = course.ledger();
         Report {
             reason: course.told().borrow().reason.clone().unwrap_or(Reason::ServerEnded),
             error: served.error,
             phases: durations(&course.entered().borrow()),
             lame_duck_end: course.lame_duck_end(),
-            completed: course.ledger().completed(),
-            streams_ended: course.ledger().turns.ended(),
-            cut,
-            server_cut,
+            completed: ledger.completed(),
+            streams_ended: ledger.turns.ended(),
+            cut: served.cut,
+            server_cut: served.server_cut,
             hooks,
         }
     }
@@ -121,8 +130,12 @@ impl Shutdown {
 #[derive(Default)]
 struct Served {
     error: Option<BoxError>,
+    /// It had not ended.
+    server_cut: bool,
     /// Who was in flight when the time to drain was over.
     late: Vec<RequestContext>,
+    /// Who of them was cut.
+    cut: Roll<CutRequest>,
 }
 
 /// Serves to the end: of the server and of the last response, or of the time for that.
@@ -132,21 +145,22 @@ where
     F: IntoFuture<Output = Result<(), E>>,
     E: Into<BoxError>,
 {
-    let Served { mut error, mut late } = Served::default();
-    let in_flight = &course.ledger().in_flight;
+    let mut served = Served::default();
+    let Served { error, late, .. } = &mut served;
+    let (phase, in_flight) = (course.phase(), &course.ledger().in_flight);
 
     let drained = async {
-        let ended = serve(Draining::new(course.phase().clone())).await;
-        error = ended.err().map(Into::into);
+        let ended = serve(Draining::new(phase.clone())).await;
+        *error = ended.err().map(Into::into);
         course.server_ended(if error.is_some() { Reason::ServerFailed } else { Reason::ServerEnded });
         // The server's end proves the last byte of each connection; the table's, what was detached from it.
-        course.phase().reached(Phase::Draining).await;
+        phase.reached(Phase::Draining).await;
         in_flight.drained().await;
     };
     let out_of_time = async {
-        course.phase().reached(Phase::Closing).await;
+        phase.reached(Phase::Closing).await;
         in_flight.for_each(|context| late.extend(context.cloned()));
-        course.phase().reached(Phase::Cleanup).await;
+        phase.reached(Phase::Cleanup).await;
     };
     tokio::select! {
         biased;
@@ -154,35 +168,19 @@ where
         () = drained => {}
         () = out_of_time => {}
     }
-    Served { error, late }
+    served
 }
 
 impl Served {
-    /// Who was cut: those who are still there, and those whose end the layer has seen.
-    fn cut(&self, course: &Course) -> RollCall {
-        let mut cut = RollCall::now(&course.ledger().in_flight);
+    /// Names who was cut: those who are still there, and those whose end the layer has seen.
+    fn call_the_roll(&mut self, course: &Course) {
+        let mut cut = Roll::of(&course.ledger().in_flight);
         let seen = self.late.iter().filter(|context| context.outcome() == Outcome::CutByShutdown);
-        seen.for_each(|context| cut.name(Some(context)));
+        seen.for_each(|context| cut.name(CutRequest::of(context)));
         cut.total += usize::try_from(course.ledger().cut()).unwrap_or(usize::MAX);
-        cut
+        cut.named.iter().for_each(|request| tracing::warn!(%request, "cut"));
+        self.cut = cut;
     }
-}
-
-async fn clean_up(course: &Course, hooks: Vec<Hook>) -> Vec<HookReport> {
-    let mut reports = Vec::with_capacity(hooks.len());
-    for hook in hooks {
-        course.set_hook(Some(hook.name.clone()));
-        let report = hook.run().await;
-        let (hook, seconds) = (report.name(), report.took().as_secs_f64());
-        if report.is_done() {
-            tracing::info!(hook, seconds, "a hook is done");
-        } else {
-            tracing::error!(hook, seconds, end = %report.end(), "a hook has failed");
-        }
-        reports.push(report);
-    }
-    course.set_hook(None);
-    reports
 }
 
 /// How long each phase after `Serving` took, the last one excepted: it has no end.

@@ -5,7 +5,7 @@ use std::{convert::Infallible, future, time::Duration};
 
 use http::Request;
 use macadam_core::RequestContext;
-use macadam_graceful_shutdown::{Draining, Reason, Shutdown};
+use macadam_graceful_shutdown::{Draining, Hook, Reason, Shutdown};
 use macadam_test::events;
 
 async fn serve(draining: Draining) -> Result<(), Infallible> {
@@ -22,7 +22,7 @@ async fn every_phase_is_told_once_in_order_with_what_it_knows() {
         .reaper(false)
         .lame_duck(a_while)
         .drain(a_while)
-        .hook("bad", a_while, || future::ready(Err("no")))
+        .hook(Hook::new("bad", || future::ready(Err("no"))).limit(a_while))
         .build()
         .unwrap();
     let handle = shutdown.handle();

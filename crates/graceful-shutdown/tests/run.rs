@@ -4,13 +4,12 @@ use std::{
     convert::Infallible,
     future, io,
     process::{ExitCode, Termination},
-    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use http::{Request, Response};
 use macadam_core::{Gauges, Phase, RequestContext};
-use macadam_graceful_shutdown::{Draining, HookEnd, LameDuckEnd, Reason, Shutdown, ShutdownBuilder};
+use macadam_graceful_shutdown::{Draining, LameDuckEnd, Reason, Shutdown, ShutdownBuilder};
 use tokio::sync::oneshot;
 use tower::{Layer, Service, service_fn};
 
@@ -195,58 +194,6 @@ async fn responses_are_counted_from_the_lame_duck_on() {
 }
 
 #[tokio::test]
-async fn hooks_run_in_order_after_the_server_is_gone_and_each_is_reported() {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let hook = |name: &'static str, result: Result<(), &'static str>| {
-        let seen = Arc::clone(&seen);
-        move || async move {
-            seen.lock().unwrap().push(name);
-            result
-        }
-    };
-    let limit = Duration::from_secs(1);
-    let shutdown = shutdown()
-        .hook("first", limit, hook("first", Err("no")))
-        .hook("second", limit, hook("second", Ok(())))
-        .build()
-        .unwrap();
-    let server = Arc::clone(&seen);
-    shutdown.handle().trigger("enough");
-    let report = shutdown
-        .run(|draining| async move {
-            draining.await;
-            server.lock().unwrap().push("server");
-            Ok::<_, Infallible>(())
-        })
-        .await;
-
-    assert_eq!(*seen.lock().unwrap(), ["server", "first", "second"]);
-    let [first, second] = report.hooks() else { panic!("two hooks: {report:?}") };
-    assert_eq!((first.name(), second.name()), ("first", "second"));
-    assert!(matches!(first.end(), HookEnd::Failed(error) if error.to_string() == "no"));
-    assert!(second.is_done());
-    assert_eq!(report.exit_code(), 70);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hook_is_cut_at_its_limit_and_not_a_tick_before() {
-    let limit = Duration::from_secs(2);
-    let hook = |after: Duration| {
-        move || async move {
-            tokio::time::sleep(after).await;
-            Ok::<_, Infallible>(())
-        }
-    };
-    let tick = Duration::from_millis(1);
-    let shutdown = shutdown().hook("just", limit, hook(limit - tick)).hook("late", limit, hook(limit + tick));
-    let report = shutdown.build().unwrap().run(|_| future::ready(Ok::<_, Infallible>(()))).await;
-    let [just, late] = report.hooks() else { panic!("two hooks: {report:?}") };
-    assert!(just.is_done());
-    assert!(matches!(late.end(), HookEnd::TimedOut));
-    assert_eq!(late.took(), limit);
-}
-
-#[tokio::test]
 async fn the_first_reason_stays_and_a_trigger_before_run_is_remembered() {
     let shutdown = shutdown().build().unwrap();
     let handle = shutdown.handle();
@@ -284,21 +231,4 @@ async fn handles_see_the_phases_and_the_table() {
     draining.await.unwrap();
     assert_eq!(readings()[0], ("macadam_shutdown_phase", 6.0));
     handle.draining().await;
-}
-
-#[tokio::test]
-async fn a_run_that_is_dropped_stops_without_its_hooks() {
-    let (ran, mut hook) = oneshot::channel();
-    let shutdown = shutdown()
-        .hook("never", A_WHILE, || future::ready(ran.send(()).map_err(|()| "nobody listens")))
-        .build()
-        .unwrap();
-    let handle = shutdown.handle();
-    let run = tokio::spawn(shutdown.run(serve));
-    handle.watch().reached(Phase::Serving).await;
-    run.abort();
-    assert!(run.await.unwrap_err().is_cancelled());
-    assert_eq!(handle.phase(), Phase::Stopped);
-    assert!(!handle.trigger("too late"));
-    assert!(hook.try_recv().is_err());
 }

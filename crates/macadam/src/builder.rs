@@ -5,12 +5,10 @@ use std::{
     error::Error as StdError,
     fmt,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
-use futures_util::future::BoxFuture;
 use macadam_core::{Gauges, Render};
-use macadam_graceful_shutdown::Shutdown;
+use macadam_graceful_shutdown::{Hook, Shutdown, ShutdownBuilder};
 use macadam_health::{Check, Health, HealthBuilder};
 use macadam_load_shed::{LoadShedLayer, Mode};
 use macadam_request_id::RequestIdLayer;
@@ -27,8 +25,6 @@ use crate::{
     tls::Encryption,
 };
 
-type BoxError = Box<dyn StdError + Send + Sync>;
-
 /// What a [`Road`] is made of.
 #[must_use = "a builder does nothing until it is built"]
 pub struct RoadBuilder {
@@ -38,12 +34,6 @@ pub struct RoadBuilder {
     checks: Vec<Check>,
     hooks: Vec<Hook>,
     renderer: Option<Arc<dyn Render>>,
-}
-
-struct Hook {
-    name: Cow<'static, str>,
-    limit: Option<Duration>,
-    run: Box<dyn FnOnce() -> BoxFuture<'static, Result<(), BoxError>> + Send>,
 }
 
 impl RoadBuilder {
@@ -70,44 +60,19 @@ impl RoadBuilder {
         self
     }
 
-    /// Adds what has to be done when nothing is in flight any more. Hooks run in the order in which they were added.
-    ///
-    /// A hook without a limit of its own gets an equal share of what the phases leave of `shutdown.budget`.
+    /// Adds what has to be done when nothing is in flight any more, beside whatever else has to be.
     pub fn on_shutdown<H, F, E>(self, name: impl Into<Cow<'static, str>>, hook: H) -> Self
     where
         H: FnOnce() -> F + Send + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
-        E: Into<BoxError>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        self.hook(name.into(), None, hook)
+        self.hook(Hook::new(name, hook))
     }
 
-    /// As [`on_shutdown`](Self::on_shutdown), with a limit from the hook's start to its end.
-    pub fn on_shutdown_within<H, F, E>(
-        self,
-        limit: Duration,
-        name: impl Into<Cow<'static, str>>,
-        hook: H,
-    ) -> Self
-    where
-        H: FnOnce() -> F + Send + 'static,
-        F: Future<Output = Result<(), E>> + Send + 'static,
-        E: Into<BoxError>,
-    {
-        self.hook(name.into(), Some(limit), hook)
-    }
-
-    fn hook<H, F, E>(mut self, name: Cow<'static, str>, limit: Option<Duration>, hook: H) -> Self
-    where
-        H: FnOnce() -> F + Send + 'static,
-        F: Future<Output = Result<(), E>> + Send + 'static,
-        E: Into<BoxError>,
-    {
-        let run = Box::new(|| -> BoxFuture<'static, _> {
-            let run = hook();
-            Box::pin(async { run.await.map_err(Into::into) })
-        });
-        self.hooks.push(Hook { name, limit, run });
+    /// Adds a hook that may begin with an earlier phase, wait for others or be the last, and have a limit.
+    pub fn hook(mut self, hook: Hook) -> Self {
+        self.hooks.push(hook);
         self
     }
 
@@ -129,8 +94,8 @@ impl RoadBuilder {
         if settings.source_of("name").is_none() {
             settings.name = name;
         }
-        settings.shorten_drain(room_for_drain(&settings.shutdown, &hooks));
         let shutdown = shutdown(&settings, hooks)?;
+        settings.drain_is(shutdown.drain());
         let handle = shutdown.handle();
         let health = checks.into_iter().fold(Health::builder(), HealthBuilder::check);
         let health = health.phase(handle.watch()).build()?;
@@ -221,35 +186,13 @@ fn load_shed(settings: &Settings) -> Result<LoadShedLayer, Error> {
 }
 
 fn shutdown(settings: &Settings, hooks: Vec<Hook>) -> Result<Shutdown, Error> {
+    let chosen_drain = settings.chosen_drain();
     let settings = &settings.shutdown;
     let builder = Shutdown::builder()
         .lame_duck(settings.lame_duck)
         .lame_duck_min(settings.lame_duck_min)
-        .drain(settings.drain)
         .budget(settings.budget);
-    let share = share_of_hooks(settings, &hooks);
-    let builder = hooks
-        .into_iter()
-        .fold(builder, |builder, hook| builder.hook(hook.name, hook.limit.unwrap_or(share), hook.run));
-    Ok(builder.build()?)
+    let builder = chosen_drain.into_iter().fold(builder, ShutdownBuilder::drain);
+    // Telemetry's own flush belongs here, as a hook that is `last`: the log has none, it is written as it comes.
+    Ok(hooks.into_iter().fold(builder, ShutdownBuilder::hook).build()?)
 }
-
-/// What a drain that nobody chose may take: what the rest leaves of the budget, a second at the least.
-fn room_for_drain(settings: &settings::Shutdown, hooks: &[Hook]) -> Duration {
-    let limited: Duration = hooks.iter().filter_map(|hook| hook.limit).sum();
-    let taken = settings.lame_duck + Shutdown::RESERVED + limited + SHARED;
-    settings.budget.saturating_sub(taken).max(Duration::from_secs(1))
-}
-
-/// What each hook without a limit of its own gets of what the rest leaves of the budget.
-fn share_of_hooks(settings: &settings::Shutdown, hooks: &[Hook]) -> Duration {
-    let limited: Duration = hooks.iter().filter_map(|hook| hook.limit).sum();
-    let taken = settings.lame_duck + settings.drain + Shutdown::RESERVED + limited;
-    let sharing = hooks.iter().filter(|hook| hook.limit.is_none()).count().max(1);
-    let share = settings.budget.saturating_sub(taken) / u32::try_from(sharing).unwrap_or(u32::MAX);
-    // Less than this is no time at all: then the budget is too small, and the build says so.
-    share.max(Duration::from_millis(100))
-}
-
-/// What is left to the hooks without a limit where the drain gives way: as much as the defaults leave them.
-const SHARED: Duration = Duration::from_millis(2_400);

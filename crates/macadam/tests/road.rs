@@ -12,7 +12,7 @@ use std::{
 use axum::{Extension, Router, routing::get};
 use bytes::Bytes;
 use http::Response;
-use macadam::{Check, Error, Rejection, RequestContext, Road, RoadBuilder, Settings};
+use macadam::{Check, Error, Hook, Rejection, RequestContext, Road, RoadBuilder, Settings};
 use macadam_test::wire::Client;
 use tokio::{net::TcpListener, time::timeout};
 
@@ -53,13 +53,17 @@ fn app() -> Router {
 }
 
 fn hooked(builder: RoadBuilder, ran: &Arc<Mutex<Vec<&'static str>>>) -> RoadBuilder {
-    ["first", "second"].into_iter().fold(builder, |builder, name| {
+    let run = |name| {
         let ran = Arc::clone(ran);
-        builder.on_shutdown(name, async move || {
+        async move || {
             ran.lock().unwrap().push(name);
             Ok::<_, Infallible>(())
-        })
-    })
+        }
+    };
+    builder
+        .hook(Hook::new("flush", run("last")).last())
+        .hook(Hook::new("second", run("second")).after("first"))
+        .on_shutdown("first", run("first"))
 }
 
 #[tokio::test]
@@ -78,7 +82,7 @@ async fn a_road_serves_until_it_is_told_then_drains_runs_its_hooks_and_reports()
 
     let (report, road) = timeout(Duration::from_secs(10), serving).await.unwrap().unwrap();
     assert_eq!(report.exit_code(), 0, "{report}");
-    assert_eq!(*ran.lock().unwrap(), ["first", "second"]);
+    assert_eq!(*ran.lock().unwrap(), ["first", "second", "last"]);
     assert!(matches!(road.serve(app()).await, Err(Error::AlreadyRun)));
 }
 
@@ -110,7 +114,7 @@ async fn on_stock_axum_the_same_road_knows_the_peer_and_says_connection_close_in
 
     let report = timeout(Duration::from_secs(10), serving).await.unwrap().unwrap();
     assert_eq!(report.exit_code(), 0, "{report}");
-    assert_eq!(*ran.lock().unwrap(), ["first", "second"]);
+    assert_eq!(*ran.lock().unwrap(), ["first", "second", "last"]);
 }
 
 #[tokio::test]
@@ -173,14 +177,14 @@ async fn every_mistake_is_found_at_build() {
 }
 
 #[test]
-fn hooks_without_a_limit_share_what_the_phases_leave_and_too_many_do_not_fit() {
-    let hooks = |count: usize| {
-        let hook = async || Ok::<_, Infallible>(());
-        (0..count).fold(
-            Road::builder("hooks").settings(Settings::of_profile(macadam::settings::Profile::Prod)),
-            |builder, n| builder.on_shutdown(n.to_string(), hook),
-        )
+fn hooks_have_to_fit_into_what_the_phases_leave() {
+    let run = async || Ok::<_, Infallible>(());
+    let build = |limit| {
+        let settings = Settings::from_toml("[shutdown]\nlame_duck = \"5s\"\ndrain = \"20s\"").unwrap();
+        let limited = Hook::new("limited", run).limit(Duration::from_millis(limit)).after("first");
+        Road::builder("hooks").settings(settings).on_shutdown("first", run).hook(limited).build()
     };
-    assert!(hooks(24).build().is_ok(), "24 of 100 ms each fit into 2.4 s");
-    assert!(hooks(25).build().is_err());
+    assert!(build(2_300).is_ok(), "of 2.4 s that leaves 100 ms");
+    let error = build(2_301).unwrap_err().to_string();
+    assert!(error.contains("hook `first` 100ms + hook `limited` 2.301s"), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use macadam::{Road, Settings};
+use macadam::{Hook, Road, RoadBuilder, Settings};
 
 fn refused(toml: &str) -> String {
     Settings::from_toml(toml).expect_err(toml).to_string()
@@ -134,22 +134,22 @@ fn a_least_above_the_most_is_refused_where_somebody_chose_it() {
 
 #[test]
 fn a_drain_that_nobody_chose_gives_way_to_a_short_budget_and_to_hooks_and_it_is_said() {
-    let built = |toml: &str, hook: Option<Duration>| {
+    let hook = || Hook::new("flush", async || Ok::<_, std::io::Error>(()));
+    let built = |toml: &str, hook: Option<Hook>| {
         let road = Road::builder("own").settings(Settings::from_toml(toml).expect(toml));
-        let hooked = match hook {
-            Some(limit) => road.on_shutdown_within(limit, "flush", async || Ok::<_, std::io::Error>(())),
-            None => road,
-        };
-        hooked.build()
+        hook.into_iter().fold(road, RoadBuilder::hook).build()
     };
     let drain = |toml: &str, hook| built(toml, hook).expect(toml).settings().shutdown.drain;
     let lame_duck = "[shutdown]\nlame_duck = \"5s\"\n";
     let of = |rest: &str| format!("{lame_duck}{rest}");
     assert_eq!(drain(lame_duck, None), Duration::from_secs(20));
-    assert_eq!(drain(&of("budget = \"9s\""), None), Duration::from_secs(1));
-    assert_eq!(drain(&of("budget = \"18s\""), None), Duration::from_secs(10));
-    assert_eq!(drain(&of("budget = \"18s\""), Some(Duration::from_secs(4))), Duration::from_secs(6));
-    let road = built(&of("budget = \"18s\""), None).unwrap();
+    assert_eq!(drain(lame_duck, Some(hook())), Duration::from_secs(20));
+    assert_eq!(drain(&of("budget = \"18s\""), None), Duration::from_millis(12_400));
+    assert_eq!(drain(&of("budget = \"18s\""), Some(hook())), Duration::from_secs(10));
+    let limited = hook().limit(Duration::from_millis(4_400));
+    assert_eq!(drain(&of("budget = \"18s\""), Some(limited)), Duration::from_secs(8));
+    assert_eq!(drain(&of("budget = \"9s\""), Some(hook())), Duration::from_secs(1));
+    let road = built(&of("budget = \"18s\""), Some(hook())).unwrap();
     let said: Vec<_> = road.settings().differing().collect();
     assert_eq!(said[1], "shutdown.drain = 10s (from what `shutdown.budget` leaves)");
 

@@ -214,8 +214,10 @@ fn hooks_run_in_order_whatever_became_of_the_others_and_a_failed_one_exits_with_
         assert!(line.starts_with(expected), "{line}");
     }
     assert_eq!(lines.len(), 5, "{report}");
-    // The blocking one still holds its worker.
-    assert_eq!(child.exit().code, 75);
+    let exit = child.exit();
+    assert_eq!(exit.code, 75);
+    let blocks = "cut: hook `blocks`, cut at its limit, and blocking its thread\n";
+    assert!(exit.stderr.contains(blocks), "it still holds its worker: {}", exit.stderr);
 }
 
 #[test]
@@ -226,7 +228,8 @@ fn a_hook_that_hangs_when_the_budget_ends_is_named() {
     child.signal(Signal::TERM);
     let exit = child.exit();
     assert_eq!(exit.code, 75);
-    assert!(exit.stderr.contains("running: hook `blocks`"), "{}", exit.stderr);
+    assert!(exit.stderr.contains("cut: hook `blocks`, running for "), "{}", exit.stderr);
+    assert!(exit.stderr.contains("cut: hook `good`, not begun\n"), "{}", exit.stderr);
 }
 
 #[test]

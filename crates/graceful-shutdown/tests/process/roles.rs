@@ -11,7 +11,7 @@ use std::{
 
 use axum::{Router, body::Body, extract::Request, routing::get};
 use macadam_core::{Phase, RequestContext, Route, Stage};
-use macadam_graceful_shutdown::{Report, Shutdown, ShutdownBuilder, ShutdownHandle};
+use macadam_graceful_shutdown::{Hook, Report, Shutdown, ShutdownBuilder, ShutdownHandle};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Handle, Runtime},
@@ -77,29 +77,37 @@ pub(crate) fn leaves_a_blocking_task_without_a_reaper() -> u8 {
 
 pub(crate) fn has_bad_hooks() -> u8 {
     let limit = Duration::from_millis(200);
+    let fails = Hook::new("fails", || async {
+        say("HOOK fails");
+        Err("the disk is full")
+    })
+    .limit(limit);
+    let panics = Hook::new("panics", || async {
+        say("HOOK panics");
+        if true {
+            panic!("as it should");
+        }
+        Ok::<_, Infallible>(())
+    })
+    .limit(limit);
+    let hangs = Hook::new("hangs", || async {
+        say("HOOK hangs");
+        future::pending::<Result<_, Infallible>>().await
+    })
+    .limit(limit);
+    let blocks = Hook::new("blocks", || {
+        say("HOOK blocks");
+        block();
+        future::ready(Ok::<_, Infallible>(()))
+    })
+    .limit(limit);
     let shutdown = short()
         .lame_duck(Duration::ZERO)
-        .hook("fails", limit, || async {
-            say("HOOK fails");
-            Err("the disk is full")
-        })
-        .hook("panics", limit, || async {
-            say("HOOK panics");
-            if true {
-                panic!("as it should");
-            }
-            Ok::<_, Infallible>(())
-        })
-        .hook("hangs", limit, || async {
-            say("HOOK hangs");
-            future::pending::<Result<_, Infallible>>().await
-        })
-        .hook("blocks", limit, || {
-            say("HOOK blocks");
-            block();
-            future::ready(Ok::<_, Infallible>(()))
-        })
-        .hook("good", limit, good);
+        .hook(fails)
+        .hook(panics.after("fails"))
+        .hook(hangs.after("panics"))
+        .hook(blocks.after("hangs"))
+        .hook(Hook::new("good", good).limit(limit).after("blocks"));
     let runtime = two_workers();
     let code = runtime.block_on(serve(shutdown));
     drop(runtime);
@@ -107,15 +115,17 @@ pub(crate) fn has_bad_hooks() -> u8 {
 }
 
 pub(crate) fn hook_blocks_the_only_thread() -> u8 {
-    let shutdown = short().lame_duck(Duration::ZERO).hook("blocks", Duration::from_millis(200), || {
+    let blocks = Hook::new("blocks", || {
         block();
         future::ready(Ok::<_, Infallible>(()))
-    });
-    one_thread().block_on(serve(shutdown))
+    })
+    .limit(Duration::from_millis(200));
+    let then = Hook::new("good", good).limit(Duration::from_millis(200)).after("blocks");
+    one_thread().block_on(serve(short().lame_duck(Duration::ZERO).hook(blocks).hook(then)))
 }
 
 pub(crate) fn server_fails() -> u8 {
-    let shutdown = short().hook("good", Duration::from_millis(200), good).build().unwrap();
+    let shutdown = short().hook(Hook::new("good", good).limit(Duration::from_millis(200))).build().unwrap();
     let report = two_workers()
         .block_on(shutdown.run(|_| future::ready(Err::<(), _>(io::Error::other("no more sockets")))));
     exit_code(report)

@@ -374,12 +374,17 @@ impl Settings {
         Ok(())
     }
 
-    /// Shortens the drain to `most`, unless somebody chose it.
-    pub(crate) fn shorten_drain(&mut self, most: Duration) {
+    /// The drain, if somebody chose it.
+    pub(crate) fn chosen_drain(&self) -> Option<Duration> {
         let default = Self::of_profile(self.profile).shutdown.drain;
         let chosen = self.source_of("shutdown.drain").is_some() || self.shutdown.drain != default;
-        if !chosen && most < default {
-            self.shutdown.drain = most;
+        chosen.then_some(self.shutdown.drain)
+    }
+
+    /// What the drain has come to be: it gives way, unless somebody chose it.
+    pub(crate) fn drain_is(&mut self, drain: Duration) {
+        if drain != self.shutdown.drain {
+            self.shutdown.drain = drain;
             self.set.push(("shutdown.drain", Source::Derived("what `shutdown.budget` leaves")));
         }
     }
