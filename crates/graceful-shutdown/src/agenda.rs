@@ -8,7 +8,7 @@ use tokio::sync::SetOnce;
 use crate::{
     course::Course,
     hooks::{Hook, HookReport},
-    order::Order,
+    order::{Begin, Order},
 };
 
 /// Hooks that have an order, and a limit each.
@@ -20,11 +20,16 @@ pub(crate) struct Agenda {
 }
 
 impl Agenda {
-    /// Runs each hook when it may begin and those before it have ended.
+    /// How long those that begin with cleanup take at the most.
+    pub(crate) fn of_cleanup(&self) -> Duration {
+        self.order.of_cleanup(&self.limits)
+    }
+
+    /// Runs each hook when it may begin and those before it have ended, and cleanup's when `quiet` is set too.
     ///
     /// It is polled beside the server and not spawned, so that a hook is cut at its limit although every worker is
     /// blocked.
-    pub(crate) async fn run(self, course: &Course) -> Vec<HookReport> {
+    pub(crate) async fn run(self, course: &Course, quiet: &SetOnce<()>) -> Vec<HookReport> {
         let Self { hooks, order, limits } = self;
         course.hooks.set(hooks.iter().map(|hook| hook.name.clone()));
         // Until then there is nothing to look at, and the server's every accept would make this look.
@@ -34,6 +39,9 @@ impl Agenda {
             let (ended, order) = (&ended, &order);
             async move {
                 course.phase().reached(hook.begin.phase()).await;
+                if hook.begin >= Begin::Cleanup {
+                    quiet.wait().await;
+                }
                 for before in order.before(n) {
                     ended[*before].wait().await;
                 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use macadam_core::{InFlight, Phase, PhaseOwner, PhaseWatch};
 use tokio::{sync::watch, time::Instant};
 
-use crate::{board::Board, lame_duck::LameDuckEnd, ledger::Ledger, reason::Reason};
+use crate::{board::Board, lame_duck::LameDuckEnd, ledger::Ledger, reason::Reason, tasks::Tasks};
 
 #[derive(Debug)]
 pub(crate) struct Course {
@@ -16,6 +16,7 @@ pub(crate) struct Course {
     began: OnceLock<Instant>,
     lame_duck_end: OnceLock<LameDuckEnd>,
     pub(crate) hooks: Board,
+    pub(crate) tasks: Tasks,
 }
 
 /// What the watcher is told by others.
@@ -36,6 +37,7 @@ impl Course {
             began: OnceLock::new(),
             lame_duck_end: OnceLock::new(),
             hooks: Board::default(),
+            tasks: Tasks::default(),
         }
     }
 

@@ -10,7 +10,9 @@ use std::{
 
 use macadam_core::{Gauges, InFlight, Phase, PhaseWatch, Reading, RequestContext};
 
-use crate::{course::Course, reason::Reason, turn::Turn, upgraded::Upgraded};
+use tokio::task::JoinHandle;
+
+use crate::{course::Course, reason::Reason, tasks::TaskBuilder, turn::Turn, upgraded::Upgraded};
 
 /// Watches a [`Shutdown`](crate::Shutdown), and can begin it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -47,6 +49,43 @@ impl ShutdownHandle {
         Draining::new(self.watch())
     }
 
+    /// Spawns what the service does besides answering requests, under a name.
+    ///
+    /// It should end when [`draining`](Self::draining) resolves; the drain waits for it as it does for a request, and
+    /// cuts it at its end. A task may end earlier. One that panics is logged at once, and the service goes on.
+    /// [`task`](Self::task) spawns those that end later, or sooner.
+    ///
+    /// ```
+    /// # async fn poll() {}
+    /// # fn example(handle: macadam_graceful_shutdown::ShutdownHandle) {
+    /// let mut draining = handle.draining();
+    /// handle.spawn("outbox", async move {
+    ///     loop {
+    ///         tokio::select! {
+    ///             () = &mut draining => break,
+    ///             () = poll() => {}
+    ///         }
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn spawn<F>(&self, name: impl Into<Cow<'static, str>>, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.task(name).spawn(future)
+    }
+
+    /// A task that is to be spawned, and may be told when it has to end.
+    pub fn task(&self, name: impl Into<Cow<'static, str>>) -> TaskBuilder {
+        TaskBuilder::new(&self.course, name.into())
+    }
+
     /// Resolves when it is one's turn to end, once the drain has begun: for handlers that wait for something, such as
     /// a long poll. Unlike [`draining`](Self::draining) it does not send all of them away at the same moment.
     ///
@@ -71,7 +110,8 @@ impl ShutdownHandle {
 /// `macadam_shutdown_phase` counts the phases from 0, starting, over 1, serving, to 6, stopped;
 /// `macadam_requests_in_flight` is the length of the table; `macadam_shutdown_streams_waiting` says how many streams
 /// and upgraded connections there are that a drain will have to tell to end, and `macadam_shutdown_streams_ended_total`
-/// how many it has.
+/// how many it has; `macadam_tasks` are the spawned tasks that have not ended, and `macadam_tasks_panicked_total` those
+/// that panicked.
 impl Gauges for ShutdownHandle {
     fn read(&self, out: &mut dyn FnMut(Reading<'_>)) {
         let phase = f64::from(self.phase() as u8);
@@ -83,6 +123,10 @@ impl Gauges for ShutdownHandle {
         out(Reading { name: "macadam_shutdown_streams_waiting", labels: &[], value: waiting });
         let ended = turns.ended() as f64;
         out(Reading { name: "macadam_shutdown_streams_ended_total", labels: &[], value: ended });
+        let tasks = self.course.tasks.len() as f64;
+        out(Reading { name: "macadam_tasks", labels: &[], value: tasks });
+        let panicked = self.course.tasks.panics() as f64;
+        out(Reading { name: "macadam_tasks_panicked_total", labels: &[], value: panicked });
     }
 }
 

@@ -63,7 +63,7 @@ pub enum HookEnd {
 
 impl Hook {
     /// A hook that begins with [`Cleanup`](macadam_core::Phase::Cleanup): when nothing is in flight, and every
-    /// hook of an earlier phase has ended.
+    /// [task](crate::ShutdownHandle::spawn) and every hook of an earlier phase has ended.
     pub fn new<H, F, E>(name: impl Into<Cow<'static, str>>, run: H) -> Self
     where
         H: FnOnce() -> F + Send + 'static,

@@ -41,9 +41,9 @@
 //! |---|---|---|---|
 //! | serving | [`run`](Shutdown::run) is called | a signal, a [trigger](ShutdownHandle::trigger), or the server's end | |
 //! | lame duck | at once | when probes have noticed and requests have ceased, after [`lame_duck`](ShutdownBuilder::lame_duck), or when the server ends | it serves, and HTTP/1 responses ask clients to leave |
-//! | draining | then | when the server has ended and nothing is in flight, or after [`drain`](ShutdownBuilder::drain) | [`draining`](ShutdownHandle::draining) has resolved: nothing is accepted |
+//! | draining | then | when the server and all tasks have ended and nothing is in flight, or after [`drain`](ShutdownBuilder::drain) | [`draining`](ShutdownHandle::draining) has resolved: nothing is accepted |
 //! | closing | if the time to drain was not enough | when all is finished after all, or after 500 ms | what ends now unfinished was cut |
-//! | cleanup | the server's future is dropped | after the last hook | the hooks run |
+//! | cleanup | the server's future is dropped | after the last hook | the last tasks end, the hooks run |
 //! | stopped | then | with the process | |
 //!
 //! One event is logged for each. The [`Report`] has how long each took, what was cut, by name, and what became of the
@@ -84,14 +84,22 @@
 //! at the same time, so the budget has room for the longest chain and not for the sum. A hook that fails, panics or
 //! hangs keeps no other from running: one that waits for it begins when it has ended, or was cut at its limit.
 //!
+//! # Tasks
+//!
+//! What a service does besides answering requests is spawned by [`ShutdownHandle::spawn`], under a name. Such a task ends
+//! when [`draining`](ShutdownHandle::draining) resolves, and the drain waits for it as for a request: until the drain's
+//! end, or until a [limit](TaskBuilder::limit) of its own. What requests hand something to ends
+//! [with cleanup](TaskBuilder::until_cleanup) instead, before the hooks. A task whose time is over is aborted, and named
+//! as cut; one that panics is logged at once.
+//!
 //! # Exit codes
 //!
 //! | code | |
 //! |---|---|
 //! | 0 | nothing was cut, every hook is done |
 //! | 1 | a second signal: the process exits at once, and says what it cut |
-//! | 70 | a hook failed, panicked or was cut at its limit; or the server failed |
-//! | 75 | requests or connections were cut; or the process did not end within the budget |
+//! | 70 | a hook failed, panicked or was cut at its limit; a task panicked; or the server failed |
+//! | 75 | requests, connections or tasks were cut; or the process did not end within the budget |
 //!
 //! # Ordering
 //!
@@ -113,7 +121,8 @@
 //! tower-http has no such layer. `axum::serve(..).with_graceful_shutdown(signal)` waits for its connections without a
 //! limit, has no lame duck, and returns to a `main` whose runtime may never be dropped. axum-server and
 //! hyper-util's `GracefulShutdown` add a limit, in the runtime that may be blocked. tokio-graceful-shutdown orders
-//! subsystems, and knows neither requests nor the process' end. None of them says what was cut.
+//! subsystems, and knows neither requests nor the process' end. tokio-util's `TaskTracker` waits for tasks, and a
+//! `CancellationToken` tells them; names, limits and panics are left to its user. None of them says what was cut.
 
 mod agenda;
 mod board;
@@ -140,6 +149,7 @@ mod roll;
 mod run;
 mod service;
 mod signals;
+mod tasks;
 mod turn;
 mod turns;
 mod upgraded;
@@ -160,6 +170,7 @@ pub use self::{
     roll::CutRequest,
     run::Shutdown,
     service::{DrainFuture, DrainService},
+    tasks::{LostTask, TaskBuilder},
     turn::{EndsAtTurn, Turn, UntilDraining},
     upgraded::Upgraded,
 };

@@ -76,10 +76,12 @@ fn last_words(course: &Course, log: &Dispatch, verdict: Verdict) {
     let exit_code = verdict.exit_code();
     let phase = course.phase().current();
     let requests = Roll::of(&course.ledger().in_flight);
+    let tasks = course.tasks.left();
     let hooks = course.hooks.left();
 
     let mut words = format!("macadam: {verdict}: exit code {exit_code}, while {phase}");
     let _ = requests.write(&mut words, LINE, "requests");
+    let _ = tasks.write(&mut words, LINE, "tasks");
     for hook in &hooks {
         let _ = write!(words, "{LINE}{hook}");
     }
@@ -91,8 +93,10 @@ fn last_words(course: &Course, log: &Dispatch, verdict: Verdict) {
     let _ = io::stderr().lock().write_all(words.as_bytes());
 
     dispatcher::with_default(log, || {
-        tracing::error!(exit_code, phase = phase.as_str(), in_flight = requests.total, "{verdict}");
+        let (in_flight, tasks_left) = (requests.total, tasks.total);
+        tracing::error!(exit_code, phase = phase.as_str(), in_flight, tasks_left, "{verdict}");
         requests.named.iter().for_each(|request| tracing::error!(%request, "cut"));
+        tasks.named.iter().for_each(|task| tracing::error!(%task, "cut"));
         hooks.iter().for_each(|hook| tracing::error!(%hook, "cut"));
     });
 }

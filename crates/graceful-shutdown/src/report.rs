@@ -15,6 +15,7 @@ use crate::{
     lame_duck::LameDuckEnd,
     reason::Reason,
     roll::{CutRequest, Roll},
+    tasks::{Lost, LostTask},
 };
 
 /// What became of the work when a process had to leave.
@@ -32,6 +33,7 @@ pub struct Report {
     pub(crate) streams_ended: u64,
     pub(crate) cut: Roll<CutRequest>,
     pub(crate) server_cut: bool,
+    pub(crate) tasks: Lost,
     pub(crate) hooks: Vec<HookReport>,
 }
 
@@ -82,17 +84,28 @@ impl Report {
         self.server_cut
     }
 
+    /// The [tasks](crate::ShutdownHandle::spawn) that were cut, 32 at most.
+    pub fn tasks_cut(&self) -> &[LostTask] {
+        &self.tasks.cut.named
+    }
+
+    /// Those that panicked since the shutdown began, 32 at most.
+    pub fn tasks_panicked(&self) -> &[LostTask] {
+        &self.tasks.panicked.named
+    }
+
     /// The hooks, as they were added.
     pub fn hooks(&self) -> &[HookReport] {
         &self.hooks
     }
 
     /// What the process exits with: 75 (`EX_TEMPFAIL`) if work was cut, else 70 (`EX_SOFTWARE`) if a hook or the
-    /// server failed, else 0.
+    /// server failed or a task panicked, else 0.
     pub fn exit_code(&self) -> u8 {
-        if self.server_cut || self.cut.total > 0 {
+        let Lost { cut, panicked } = &self.tasks;
+        if self.server_cut || self.cut.total > 0 || cut.total > 0 {
             exit_code::CUT
-        } else if self.error.is_some() || !self.hooks.iter().all(HookReport::is_done) {
+        } else if self.error.is_some() || panicked.total > 0 || !self.hooks.iter().all(HookReport::is_done) {
             exit_code::FAILED
         } else {
             exit_code::CLEAN
@@ -121,6 +134,8 @@ impl fmt::Display for Report {
             write!(f, "\n  cut: the server, with the connections it still held")?;
         }
         self.cut.write(f, "\n  cut: ", "requests")?;
+        self.tasks.cut.write(f, "\n  cut: ", "tasks")?;
+        self.tasks.panicked.write(f, "\n  panicked: ", "tasks")?;
         self.hooks.iter().try_for_each(|hook| write!(f, "\n  {hook}"))
     }
 }

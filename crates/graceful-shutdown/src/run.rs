@@ -3,13 +3,13 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use macadam_core::{Outcome, Phase, RequestContext};
-use tokio::time::Instant;
+use tokio::{sync::SetOnce, time::Instant};
 
 use crate::{
     agenda::Agenda,
     builder::{BUDGET, ShutdownBuilder},
     course::Course,
-    fit::RESERVED,
+    fit::{EXIT, RESERVED},
     handle::{Draining, ShutdownHandle},
     layer::DrainLayer,
     narrator::Narrator,
@@ -59,8 +59,8 @@ impl Shutdown {
         ShutdownHandle::new(&self.course)
     }
 
-    /// Serves until a signal, a [trigger](ShutdownHandle::trigger) or the server's own end; then drains, runs the
-    /// hooks and reports.
+    /// Serves until a signal, a [trigger](ShutdownHandle::trigger) or the server's own end; then drains, ends the
+    /// tasks, runs the hooks and reports.
     ///
     /// `serve` gets the future that resolves when it has to stop accepting, and returns the server's own, which
     /// should end when its connections have. With stock axum that is
@@ -90,6 +90,9 @@ impl Shutdown {
         // Starting → Serving: before the watcher is there, which may have to move on at once.
         course.enter(Phase::Serving, None);
 
+        // What the hooks need of the budget is not the tasks'.
+        let for_hooks = agenda.of_cleanup().saturating_add(EXIT);
+        let quiet = SetOnce::new();
         let served = async {
             // Serving → … → Cleanup: by the watcher if something has to be cut, by us if nothing has.
             let mut served = match watcher::start(&course, plan, powers).await {
@@ -100,12 +103,15 @@ impl Shutdown {
                 }
             };
             served.server_cut = !course.told().borrow().server_ended;
-            course.enter(Phase::Cleanup, course.began().checked_add(plan.budget));
+            let budget_over = course.began().checked_add(plan.budget);
+            course.enter(Phase::Cleanup, budget_over);
             narrator.tell();
             served.call_the_roll(&course);
+            end_tasks(&course, budget_over.and_then(|over| over.checked_sub(for_hooks))).await;
+            let _ = quiet.set(());
             served
         };
-        let (served, hooks) = tokio::join!(served, agenda.run(&course));
+        let (served, hooks) = tokio::join!(served, agenda.run(&course, &quiet));
 
         // Cleanup → Stopped
         course.enter(Phase::Stopped, None);
@@ -121,6 +127,7 @@ impl Shutdown {
             streams_ended: ledger.turns.ended(),
             cut: served.cut,
             server_cut: served.server_cut,
+            tasks: course.tasks.lost(),
             hooks,
         }
     }
@@ -138,7 +145,7 @@ struct Served {
     cut: Roll<CutRequest>,
 }
 
-/// Serves to the end: of the server and of the last response, or of the time for that.
+/// Serves to the end: of the server, of the last response and of the tasks, or of the time for that.
 async fn drain<S, F, E>(course: &Course, serve: S, narrator: &mut Narrator<'_>) -> Served
 where
     S: FnOnce(Draining) -> F,
@@ -149,13 +156,24 @@ where
     let Served { error, late, .. } = &mut served;
     let (phase, in_flight) = (course.phase(), &course.ledger().in_flight);
 
-    let drained = async {
+    let responses = async {
         let ended = serve(Draining::new(phase.clone())).await;
         *error = ended.err().map(Into::into);
         course.server_ended(if error.is_some() { Reason::ServerFailed } else { Reason::ServerEnded });
         // The server's end proves the last byte of each connection; the table's, what was detached from it.
         phase.reached(Phase::Draining).await;
         in_flight.drained().await;
+    };
+    let tasks = async {
+        phase.reached(Phase::Draining).await;
+        let told = Instant::now();
+        course.tasks.end(Phase::Draining, told, None).await;
+        told
+    };
+    let drained = async {
+        let ((), told) = tokio::join!(responses, tasks);
+        // The last of the responses may have left tasks behind.
+        course.tasks.end(Phase::Draining, told, None).await;
     };
     let out_of_time = async {
         phase.reached(Phase::Closing).await;
@@ -181,6 +199,12 @@ impl Served {
         cut.named.iter().for_each(|request| tracing::warn!(%request, "cut"));
         self.cut = cut;
     }
+}
+
+/// Cuts the tasks that had to end with the drain, and waits for those that outlive it, until `latest` at the most.
+async fn end_tasks(course: &Course, latest: Option<Instant>) {
+    course.tasks.cut(Phase::Draining);
+    course.tasks.end(Phase::Cleanup, Instant::now(), latest).await;
 }
 
 /// How long each phase after `Serving` took, the last one excepted: it has no end.

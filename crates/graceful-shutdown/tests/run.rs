@@ -212,15 +212,15 @@ async fn handles_see_the_phases_and_the_table() {
         handle.read(&mut |reading| readings.push((reading.name, reading.value)));
         readings
     };
-    assert_eq!(
-        readings(),
-        [
-            ("macadam_shutdown_phase", 0.0),
-            ("macadam_requests_in_flight", 0.0),
-            ("macadam_shutdown_streams_waiting", 0.0),
-            ("macadam_shutdown_streams_ended_total", 0.0)
-        ]
-    );
+    let names = [
+        "macadam_shutdown_phase",
+        "macadam_requests_in_flight",
+        "macadam_shutdown_streams_waiting",
+        "macadam_shutdown_streams_ended_total",
+        "macadam_tasks",
+        "macadam_tasks_panicked_total",
+    ];
+    assert_eq!(readings(), names.map(|name| (name, 0.0)));
     let place = handle.in_flight().enter(None);
     assert_eq!(readings()[1], ("macadam_requests_in_flight", 1.0));
     drop(place);

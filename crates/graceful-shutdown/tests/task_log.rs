@@ -1,0 +1,35 @@
+//! What the log tells of tasks. One test a process, as in `narration.rs`.
+
+use std::{convert::Infallible, future, time::Duration};
+
+use macadam_graceful_shutdown::{Draining, Shutdown};
+use macadam_test::events;
+use tracing::Level;
+
+#[tokio::test]
+async fn a_panic_is_told_at_once_and_a_cut_when_it_is_made() {
+    let captured = events::capture();
+    let a_while = Duration::from_millis(40);
+    let shutdown = Shutdown::builder().signals(false).reaper(false).lame_duck(Duration::ZERO).drain(a_while);
+    let shutdown = shutdown.build().unwrap();
+    let handle = shutdown.handle();
+    let loud = || captured.events().into_iter().filter(|event| event.level < Level::INFO).collect::<Vec<_>>();
+
+    let panics = async || panic!("as it was told to");
+    assert!(handle.spawn("unlucky", async move { panics().await }).await.unwrap_err().is_panic());
+    let [panicked] = &loud()[..] else { panic!("one event before the shutdown: {:#?}", loud()) };
+    assert_eq!(panicked.level, Level::ERROR);
+    assert!(panicked.fields["task"].starts_with("task `unlucky`, 0."), "{panicked:?}");
+
+    handle.spawn("deaf", future::pending::<()>());
+    handle.trigger("enough");
+    let serve = async |draining: Draining| {
+        draining.await;
+        Ok::<_, Infallible>(())
+    };
+    let report = shutdown.run(serve).await;
+    assert_eq!((report.tasks_panicked().len(), report.exit_code()), (0, 75));
+    let [_, closing, cut] = &loud()[..] else { panic!("two more: {:#?}", loud()) };
+    assert_eq!(closing.fields["phase"], "closing");
+    assert!(cut.fields["task"].starts_with("task `deaf`, 0."), "{cut:?}");
+}
