@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use rustix::io::Errno;
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::{Duration, Instant, sleep},
@@ -40,13 +41,19 @@ impl Acceptor {
         accepted
     }
 
-    /// The connections that the kernel has made and nobody has accepted: closing would reset them.
-    pub(crate) fn rest(self) -> impl Iterator<Item = (TcpStream, SocketAddr)> {
-        let listener = self.listener.into_std().ok();
+    /// The connections that the kernel has made by now and nobody has accepted: closing would reset them.
+    pub(crate) fn rest(&mut self) -> impl Iterator<Item = (TcpStream, SocketAddr)> {
+        // On the socket itself: tokio's readiness is a memory, and may not know yet of who has come.
+        let listener = SockRef::from(&self.listener);
         std::iter::from_fn(move || {
-            let (stream, peer) = listener.as_ref()?.accept().ok()?;
+            let (stream, peer) = loop {
+                match listener.accept() {
+                    Err(error) if is_of_the_connection(&error) => {}
+                    accepted => break accepted.ok()?,
+                }
+            };
             stream.set_nonblocking(true).ok()?;
-            Some((TcpStream::from_std(stream).ok()?, peer))
+            Some((TcpStream::from_std(stream.into()).ok()?, peer.as_socket()?))
         })
     }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use macadam_core::{Gauges, Reading};
 
-use crate::{house::House, reason::CloseReason};
+use crate::{hand_over::HandedOver, house::House, reason::CloseReason};
 
 /// Watches a server. Cheap to clone.
 ///
@@ -22,11 +22,18 @@ use crate::{house::House, reason::CloseReason};
 #[derive(Clone)]
 pub struct Handle {
     house: Arc<House>,
+    handed_over: HandedOver,
 }
 
 impl Handle {
-    pub(crate) fn new(house: Arc<House>) -> Self {
-        Self { house }
+    pub(crate) fn new(house: Arc<House>, handed_over: HandedOver) -> Self {
+        Self { house, handed_over }
+    }
+
+    /// Tells when a successor has the listener. The server goes on with the connections that it has: it is for the process
+    /// to begin its shutdown now.
+    pub fn handed_over(&self) -> &HandedOver {
+        &self.handed_over
     }
 
     /// Connections that are open, upgraded and lingering ones among them.

@@ -197,6 +197,7 @@ mod error;
 mod farewell;
 mod figures;
 mod frames;
+mod hand_over;
 mod handle;
 mod house;
 mod http1;
@@ -224,6 +225,7 @@ pub use self::{
     body::Body,
     descriptors::raise_descriptor_limit,
     error::{BodyError, BodyErrorKind},
+    hand_over::{HandOver, HandedOver, Listener, Origin},
     handle::Handle,
     listen::Listen,
     reason::CloseReason,

@@ -29,6 +29,11 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
+    /// Whether there is anybody to give them.
+    pub(crate) fn will_come(&self) -> bool {
+        self.phase.is_some()
+    }
+
     /// Waits for `order`, or a later one, and returns that.
     pub(crate) async fn reached(&self, order: Order) -> Order {
         let Some(phase) = &self.phase else { return std::future::pending().await };

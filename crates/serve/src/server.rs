@@ -1,14 +1,14 @@
 //! The server: what it is told, and its loop.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc};
+use std::{fmt, future::pending, io, net::SocketAddr, pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use macadam_core::{PhaseWatch, body::MinRate};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     select,
-    time::{Duration, timeout},
+    time::{Duration, sleep, timeout},
 };
 use tower_service::Service;
 use tracing::info;
@@ -21,6 +21,7 @@ use crate::{
     conn::Conn,
     connection,
     descriptors::{connections_in, raise_descriptor_limit},
+    hand_over::Listener,
     handle::Handle,
     house::House,
     listen::Listen,
@@ -33,7 +34,7 @@ use crate::{
 /// Serves HTTP/1.1 and HTTP/2 on a listener.
 #[must_use = "nothing is accepted before it serves"]
 pub struct Server {
-    listener: TcpListener,
+    listener: Listener,
     door: Door,
     clocks: Clocks,
     max_connections: usize,
@@ -56,11 +57,12 @@ pub struct Served {
 }
 
 impl Server {
-    /// Serves on this listener.
-    pub fn new(listener: TcpListener) -> Self {
+    /// Serves on this listener: one of [`Listen`], or a [`TcpListener`](tokio::net::TcpListener) of one's own.
+    pub fn new(listener: impl Into<Listener>) -> Self {
+        let listener = listener.into();
         // Every connection inherits it.
         #[cfg(any(target_os = "android", target_os = "linux"))]
-        let _ = socket2::SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT);
+        let _ = socket2::SockRef::from(&listener.socket).set_tcp_notsent_lowat(UNSENT);
         Self {
             listener,
             door: Door::Plain,
@@ -87,7 +89,7 @@ impl Server {
     ///
     /// Those of the system's `getsockname`.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.listener.socket.local_addr()
     }
 
     /// Speaks TLS, and nothing else, on this listener.
@@ -178,7 +180,8 @@ impl Server {
         self
     }
 
-    /// Goes by this phase: asks clients to leave in the lame duck, drains, and closes. Without one it serves for ever.
+    /// Goes by this phase: asks clients to leave in the lame duck, drains, and closes. Without one it serves for ever, or
+    /// until its listener is handed over, and drains then.
     pub fn phase(mut self, phase: PhaseWatch) -> Self {
         self.phase = Some(phase);
         self
@@ -186,12 +189,15 @@ impl Server {
 
     /// The server, and a handle to watch it by.
     pub fn pair(self) -> (Self, Handle) {
-        let handle = Handle::new(Arc::clone(&self.house));
+        let handle = Handle::new(Arc::clone(&self.house), self.listener.handed_over());
         (self, handle)
     }
 
     /// Serves until the phase reaches [`Draining`](macadam_core::Phase::Draining) and every connection has ended, or
     /// until [`Closing`](macadam_core::Phase::Closing), when what is left is cut.
+    ///
+    /// A listener that came from another instance is this one's alone from here on. Where it is [handed
+    /// over](Handle::handed_over) to the next one it accepts no more, and goes on with the connections that it has.
     ///
     /// Each connection gets a clone of the service. An error of the service closes its connection, or resets its
     /// stream.
@@ -227,40 +233,78 @@ impl Server {
             Some((stream, peer, seat))
         };
 
-        let mut acceptor = Acceptor::new(listener);
+        let Listener { socket, mut succession, .. } = listener;
+        // None when a successor has the listener: what waits there is the successor's.
+        let mut acceptor = Some(Acceptor::new(socket));
         let mut held = None;
-        while order < Order::Drain {
-            select! {
-                biased;
-                next = orders.reached(order.next()) => {
-                    order = next;
-                    if order < Order::Drain {
-                        house.tell(order);
+        {
+            let mut passed_on = pin!(succession.pass_on());
+            while order < Order::Drain {
+                select! {
+                    biased;
+                    next = orders.reached(order.next()) => {
+                        order = next;
+                        if order < Order::Drain {
+                            house.tell(order);
+                        }
                     }
-                }
-                () = house.make_room(max_connections), if held.is_some() => {
-                    held.take().map(&start);
-                }
-                accepted = acceptor.accept(), if held.is_none() => match accepted {
-                    Ok(accepted) => held = admit(accepted),
-                    Err(_) => house.figures.accept_errors.add(1),
+                    () = house.make_room(max_connections), if held.is_some() => {
+                        held.take().map(&start);
+                    }
+                    () = &mut passed_on, if acceptor.is_some() => {
+                        acceptor = None;
+                        if !orders.will_come() {
+                            order = Order::Drain;
+                        }
+                    }
+                    () = house.emptied(), if acceptor.is_none() && held.is_none() && order == Order::LameDuck => {
+                        // Nobody is left, and nobody will come.
+                        order = Order::Drain;
+                    }
+                    accepted = accept(&mut acceptor), if acceptor.is_some() && held.is_none() => match accepted {
+                        Ok(accepted) => held = admit(accepted),
+                        Err(_) => house.figures.accept_errors.add(1),
+                    }
                 }
             }
         }
-        if order == Order::Drain {
-            // Those wait for an answer too.
-            let room = max_connections.saturating_sub(house.rooms().len());
-            held.into_iter().chain(acceptor.rest().filter_map(admit).take(room)).for_each(&start);
-            house.tell(order);
-        }
+        let all = &house;
+        let drained = async move {
+            // Those that the kernel has accepted wait for an answer too.
+            let start_rest = move |acceptor: &mut Option<Acceptor>, held: Option<_>| {
+                let room = max_connections.saturating_sub(all.rooms().len());
+                let rest = acceptor.iter_mut().flat_map(Acceptor::rest).filter_map(&admit);
+                held.into_iter().chain(rest.take(room)).for_each(&start);
+            };
+            start_rest(&mut acceptor, held);
+            all.tell(Order::Drain);
+            if acceptor.is_some() {
+                // Whoever was in the middle of the handshake is through it now.
+                sleep(TO_SHAKE_HANDS).await;
+                start_rest(&mut acceptor, None);
+            }
+            // The socket before its name: see `Successors`.
+            drop(acceptor);
+            drop(succession);
+            all.emptied().await;
+        };
 
         let served = select! {
             biased;
-            () = house.emptied(), if order == Order::Drain => Served { requests_discarded: house.discarded_requests(), ..Served::default() },
+            () = drained, if order == Order::Drain => {
+                Served { requests_discarded: house.discarded_requests(), ..Served::default() }
+            }
             _ = orders.reached(Order::Cut) => house.cut().await,
         };
         drop(cut);
         served
+    }
+}
+
+async fn accept(acceptor: &mut Option<Acceptor>) -> io::Result<(TcpStream, SocketAddr)> {
+    match acceptor {
+        Some(acceptor) => acceptor.accept().await,
+        None => pending().await,
     }
 }
 
@@ -315,5 +359,8 @@ impl fmt::Debug for Server {
     }
 }
 
+/// From the first look at what the kernel has accepted to the second, and the listener's end. A client farther away than this
+/// can still be reset, and nothing but handing the listener over helps it.
+const TO_SHAKE_HANDS: Duration = Duration::from_millis(20);
 /// What is cut gets this long to be dropped.
 const TO_LET_GO: Duration = Duration::from_millis(100);

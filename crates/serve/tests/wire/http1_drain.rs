@@ -246,8 +246,29 @@ async fn what_the_kernel_has_accepted_is_served_before_the_listener_closes() {
         soon(client.read_to_string(&mut answer)).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
-    assert!(tokio::net::TcpStream::connect(town.address).await.is_err());
+    let address = town.address;
     assert_eq!(town.served().await, Served::default());
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_in_the_middle_of_the_handshake_as_the_drain_began_is_served() {
+    use std::io::{Read, Write};
+
+    let town = Town::open().await;
+    town.to(Phase::Draining);
+    // The server looks at what there is, and waits. The clock stands still until this test does too.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    let mut late = std::net::TcpStream::connect(town.address).unwrap();
+    late.write_all(GET.as_bytes()).unwrap();
+    let address = town.address;
+    assert_eq!(town.served().await, Served::default());
+    let mut answer = String::new();
+    late.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(std::net::TcpStream::connect(address).is_err());
 }
 
 #[tokio::test]
