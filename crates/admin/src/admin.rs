@@ -8,16 +8,18 @@ use std::{
 
 use macadam_core::{Gauges, InFlight, PhaseWatch};
 use macadam_health::Health;
+use macadam_serve::HandedOver;
 use tokio::time::Instant;
 use tower_layer::Layer;
 
-use crate::{error::AdminError, handle::AdminHandle, routes::Routes, status::Sources};
+use crate::{error::AdminError, handle::AdminHandle, place::Place, routes::Routes, status::Sources};
 
-/// An admin listener that is bound, and does not answer yet.
+/// An admin listener that does not answer yet.
 #[must_use = "it answers when it is spawned"]
 pub struct Admin {
-    listener: TcpListener,
+    place: Place,
     local_addr: SocketAddr,
+    handed_over: Option<HandedOver>,
     sources: Sources,
 }
 
@@ -44,6 +46,17 @@ impl Admin {
             .set_nonblocking(true)
             .and_then(|()| listener.local_addr())
             .map_err(|source| AdminError::Listener { source })?;
+        Ok(Self::at(Place::Bound(listener), local_addr, health))
+    }
+
+    /// As [`bind`](Self::bind), at an address that another process has for now: this one answers there once it is free.
+    ///
+    /// Until then it tries again four times a second, and the log says so.
+    pub fn when_free(address: SocketAddr, health: Health) -> Self {
+        Self::at(Place::Taken(address), address, health)
+    }
+
+    fn at(place: Place, local_addr: SocketAddr, health: Health) -> Self {
         let sources = Sources {
             since: Instant::now(),
             service: None,
@@ -53,7 +66,13 @@ impl Admin {
             in_flight: None,
             gauges: Vec::new(),
         };
-        Ok(Self { listener, local_addr, sources })
+        Self { place, local_addr, handed_over: None, sources }
+    }
+
+    /// Leaves the address to a successor when this happens: what it is answering it answers, and then it ends.
+    pub fn handed_over(mut self, handed_over: HandedOver) -> Self {
+        self.handed_over = Some(handed_over);
+        self
     }
 
     /// The service's name, as the status tells it.
@@ -69,7 +88,7 @@ impl Admin {
     }
 
     /// The phase that the status tells. The admin listener does not follow it: it answers until its handle is
-    /// dropped.
+    /// dropped, or its address [handed over](Self::handed_over).
     pub fn phase(mut self, phase: PhaseWatch) -> Self {
         self.sources.phase = Some(phase);
         self
@@ -88,7 +107,7 @@ impl Admin {
         self
     }
 
-    /// The address that it is bound to, with the port that the system chose where that was 0.
+    /// The address that it answers on, with the port that the system chose where that was 0.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
@@ -101,7 +120,7 @@ impl Admin {
     pub fn spawn(self) -> Result<AdminHandle, AdminError> {
         let probes = self.sources.health.layer().details(true);
         let service = probes.layer(Routes::new(self.sources));
-        AdminHandle::spawn(self.listener, self.local_addr, service)
+        AdminHandle::spawn(self.place, self.local_addr, self.handed_over, service)
     }
 }
 

@@ -2,17 +2,17 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     sync::{Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
 };
 
 use macadam_health::Probed;
-use macadam_serve::Server;
+use macadam_serve::{HandedOver, Listener, Server};
 use tokio::{runtime, select, sync::oneshot};
 
-use crate::{error::AdminError, routes::Routes};
+use crate::{error::AdminError, place::Place, routes::Routes};
 
 /// A running admin listener. When this is dropped it stops, and its thread is waited for.
 ///
@@ -34,15 +34,16 @@ struct Running {
 
 impl AdminHandle {
     pub(crate) fn spawn(
-        listener: TcpListener,
+        place: Place,
         local_addr: SocketAddr,
+        handed_over: Option<HandedOver>,
         service: Probed<Routes>,
     ) -> Result<Self, AdminError> {
         let (stop, stopped) = oneshot::channel();
         let (started, events) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("macadam-admin".into())
-            .spawn(move || run(listener, service, &started, stopped))
+            .spawn(move || run(place, handed_over, service, &started, stopped))
             .map_err(|source| AdminError::Thread { source })?;
         match events.recv() {
             Ok(Ok(())) => {
@@ -85,7 +86,8 @@ impl Drop for AdminHandle {
 }
 
 fn run(
-    listener: TcpListener,
+    place: Place,
+    handed_over: Option<HandedOver>,
     service: Probed<Routes>,
     started: &mpsc::SyncSender<io::Result<()>>,
     stopped: oneshot::Receiver<()>,
@@ -101,19 +103,34 @@ fn run(
         Err(error) => return started_with(Err(error)),
     };
     runtime.block_on(async {
-        let listener = match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => return started_with(Err(error)),
+        let answer = async {
+            // Nobody waits for an address that another process has.
+            let waits = matches!(place, Place::Taken(_));
+            if waits {
+                started_with(Ok(()));
+            }
+            let listener = match place.listen().await {
+                Ok(listener) => listener,
+                Err(error) if waits => {
+                    return tracing::error!(%error, "the admin listener cannot have its address");
+                }
+                Err(error) => return started_with(Err(error)),
+            };
+            if !waits {
+                started_with(Ok(()));
+            }
+            let listener = Listener::from(listener);
+            let listener = handed_over.into_iter().fold(listener, Listener::until);
+            let server = Server::new(listener)
+                .max_connections(MAX_CONNECTIONS)
+                .first_byte(SHORT)
+                .header(SHORT)
+                .request_body_idle(SHORT);
+            // Without a phase it serves until it is handed over.
+            server.serve(service).await;
         };
-        started_with(Ok(()));
-        let server = Server::new(listener)
-            .max_connections(MAX_CONNECTIONS)
-            .first_byte(SHORT)
-            .header(SHORT)
-            .request_body_idle(SHORT);
         select! {
-            // Without a phase it serves for ever.
-            _ = server.serve(service) => {}
+            () = answer => {}
             _ = stopped => {}
         }
     });

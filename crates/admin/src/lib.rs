@@ -74,6 +74,7 @@
 mod admin;
 mod error;
 mod handle;
+mod place;
 mod routes;
 mod status;
 
