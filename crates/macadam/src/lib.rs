@@ -84,6 +84,7 @@ mod catch_panic;
 mod error;
 mod logs;
 mod make;
+mod place;
 mod road;
 mod route_tap;
 mod service;

@@ -2,7 +2,9 @@
 
 use std::{
     error::Error as StdError,
-    fmt, io,
+    fmt,
+    future::pending,
+    io,
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -10,16 +12,25 @@ use std::{
 
 use axum::Router;
 use macadam_admin::{Admin, AdminHandle};
-use macadam_core::{Gauges, Render, body::MinRate};
+use macadam_core::{Gauges, Phase, Render, body::MinRate};
 use macadam_graceful_shutdown::{Draining, Report, Shutdown, ShutdownHandle};
 use macadam_health::Health;
 use macadam_load_shed::LoadShedHandle;
-use macadam_serve::{Listen, Server};
+use macadam_serve::{Listener, Server};
 
 use crate::{
-    builder::RoadBuilder, error::Error, logs, make::MakeRoadService, service::RoadService,
-    settings::Settings, stack::Layers, tls::Encryption,
+    builder::RoadBuilder,
+    error::Error,
+    logs,
+    make::MakeRoadService,
+    place::{self, Place},
+    service::RoadService,
+    settings::Settings,
+    stack::Layers,
+    tls::Encryption,
 };
+
+type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// The road for one service: its layers, its probes, its shutdown.
 ///
@@ -81,15 +92,26 @@ impl Road {
     ///
     /// Where an address cannot be listened on, the log's filter is none, or the road has been run before.
     pub async fn serve(&self, app: Router) -> Result<Report, Error> {
-        let listener = self.bind()?;
-        let address = listener.local_addr().map_err(Error::Serve)?;
+        logs::init(&self.settings)?;
+        let mut listener = place::listen(&self.settings).await?;
+        let place = Place::of(&mut listener)?;
         let (server, handle) = self.server(listener).pair();
-        let service = self.wrap(app);
-        let serve = async |_: Draining| {
-            server.serve(service).await;
-            Ok::<(), io::Error>(())
+        let (service, shutdown, handed_over) =
+            (self.wrap(app), self.handle.clone(), place.handed_over.clone());
+        let serve = async move |_: Draining| {
+            let leave = async {
+                handed_over.happens().await;
+                // Probes that were accepted before are not told of it.
+                tokio::time::sleep(TO_ANSWER_PROBES).await;
+                shutdown.trigger("a successor has the listening socket");
+                pending().await
+            };
+            tokio::select! {
+                _ = server.serve(service) => Ok::<(), io::Error>(()),
+                never = leave => never,
+            }
         };
-        self.run_watched(Some(address), vec![Arc::new(handle)], serve).await
+        self.run_watched(Some(place), vec![Arc::new(handle)], serve).await
     }
 
     /// Runs a server of one's own, with all that is around it: signals, the admin listener, checks, the drain, hooks
@@ -115,37 +137,70 @@ impl Road {
     where
         S: FnOnce(Draining) -> F,
         F: IntoFuture<Output = Result<(), E>>,
-        E: Into<Box<dyn StdError + Send + Sync>>,
+        E: Into<BoxError>,
     {
         self.run_watched(None, Vec::new(), serve).await
     }
 
     async fn run_watched<S, F, E>(
         &self,
-        address: Option<SocketAddr>,
+        place: Option<Place>,
         gauges: Vec<Arc<dyn Gauges>>,
         serve: S,
     ) -> Result<Report, Error>
     where
         S: FnOnce(Draining) -> F,
         F: IntoFuture<Output = Result<(), E>>,
-        E: Into<Box<dyn StdError + Send + Sync>>,
+        E: Into<BoxError>,
     {
         logs::init(&self.settings)?;
         let shutdown = self.shutdown.lock().unwrap_or_else(PoisonError::into_inner).take();
         let shutdown = shutdown.ok_or(Error::AlreadyRun)?;
+        let (address, is_awaited) = match &place {
+            Some(place) => (Some(place.address), place.has_predecessor),
+            None => (None, false),
+        };
+        let mut bound = self.admin(place, gauges)?;
         // Both live until the hooks are done: an operator wants to see the whole of a shutdown.
-        let admin = self.spawn_admin(gauges)?;
+        let mut admin = None;
         let _checks = self.health.spawn();
-        let serve = |draining| {
+        if !is_awaited {
+            admin = bound.take().map(Admin::spawn).transpose()?;
+        }
+        let serve = async |draining| {
+            if is_awaited {
+                // Until then the instance before this one answers, also the probes.
+                if !self.is_ready_in_time().await? {
+                    return Ok(());
+                }
+                admin = bound.map(Admin::spawn).transpose()?;
+            }
             // Said when it is true: from here on the service is ready.
             self.say_hello(address, admin.as_ref());
-            serve(draining)
+            serve(draining).into_future().await.map_err(Into::into)
         };
-        Ok(shutdown.run(serve).await)
+        Ok(shutdown.run::<_, _, BoxError>(serve).await)
     }
 
-    fn server(&self, listener: tokio::net::TcpListener) -> Server {
+    /// Waits until the checks have passed. `false` if it has to leave before.
+    async fn is_ready_in_time(&self) -> Result<bool, String> {
+        let phase = self.handle.watch();
+        let ready = async {
+            while !self.health.is_ready() {
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = ready => Ok(true),
+            _ = phase.reached(Phase::LameDuck) => Ok(false),
+            () = tokio::time::sleep(TO_GET_READY) => Err(format!(
+                "it was not ready within {TO_GET_READY:?}, so the instance that has the listening socket keeps it; end that one first to start all the same"
+            )),
+        }
+    }
+
+    fn server(&self, listener: Listener) -> Server {
         let settings = &self.settings.serve;
         let server = self
             .encryption
@@ -168,28 +223,24 @@ impl Road {
         }
     }
 
-    fn bind(&self) -> Result<tokio::net::TcpListener, Error> {
-        let address = self.settings.listen;
-        Listen::new(address)
-            .reuse_port(self.settings.serve.reuse_port)
-            .bind()
-            .map_err(|error| Error::Listen { key: "listen", address, error })
-    }
-
-    fn spawn_admin(&self, gauges: Vec<Arc<dyn Gauges>>) -> Result<Option<AdminHandle>, Error> {
+    fn admin(&self, place: Option<Place>, gauges: Vec<Arc<dyn Gauges>>) -> Result<Option<Admin>, Error> {
         let Some(address) = self.settings.admin.listen else { return Ok(None) };
-        let listener = TcpListener::bind(address).map_err(|error| Error::Listen {
-            key: "admin.listen",
-            address,
-            error,
-        })?;
-        let admin = Admin::on(listener, self.health.clone())?
+        let (socket, handed_over) = place.map(|place| (place.admin, place.handed_over)).unzip();
+        let health = self.health.clone();
+        let admin = match socket.flatten().unwrap_or_else(|| TcpListener::bind(address)) {
+            Ok(socket) => Admin::on(socket, health)?,
+            // The instance before this one keeps it to the end, and a service without probes is better than none.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Admin::when_free(address, health),
+            Err(error) => return Err(Error::Listen { key: "admin.listen", address, error }),
+        };
+        let admin = admin
             .service(&self.settings.name)
             .phase(self.handle.watch())
             .in_flight(self.handle.in_flight().clone());
+        let admin = handed_over.into_iter().fold(admin, Admin::handed_over);
         let admin = self.version.iter().fold(admin, Admin::version);
         let gauges = self.gauges.iter().cloned().chain(gauges);
-        Ok(Some(gauges.fold(admin, Admin::gauges).spawn()?))
+        Ok(Some(gauges.fold(admin, Admin::gauges)))
     }
 
     /// What a person needs who has just started the service.
@@ -238,3 +289,8 @@ pub async fn serve(app: Router) -> Result<Report, Error> {
 
 /// For how long a client may be slower than `serve.min_rate`.
 const GRACE: Duration = Duration::from_secs(5);
+/// From the hand-over to the lame duck. A probe that this instance had accepted asks for the address, not for it.
+const TO_ANSWER_PROBES: Duration = Duration::from_millis(50);
+/// From the sockets that another instance gave to its last word. It waits longer.
+const TO_GET_READY: Duration = Duration::from_secs(30);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);

@@ -113,8 +113,10 @@ pub(super) const KEYS: &[Key] = keys! {
         "10,000 connections are some 200 MB at worst; lowered to what the descriptor limit allows.";
     serve.max_connections_per_address: "The most connections of one address, in IPv6 of one /64, at once; more are reset. 0 for no limit.",
         "Behind a load balancer all clients have its address. It is for a listener that they reach directly.";
+    serve.hand_over: "From where the listening socket comes, and to whom it goes: `systemd` (its socket), `pass` (from the instance that runs, which then leaves, and to the next one), `close` (bound, and closed at the end), or `auto`: systemd's if it has made one, else `pass`; and `close` with `serve.reuse_port`.",
+        "To start the new instance is then all of a restart, and no connection is lost in it. Only a service of the same name and user gets the socket.";
     serve.reuse_port: "Whether other processes may listen on the same address (`SO_REUSEPORT`).",
-        "Without it a second instance on the address is an error that somebody sees.";
+        "It is for several instances side by side. Whichever stops resets what waits in its own queue.";
     serve.tls_certificate: "A PEM file with the service's certificate, then those that issued it, or `off`. It needs the feature `tls`, and `serve.tls_key`.",
         "Most services stand behind a proxy that speaks TLS for them. The file is read again once a minute: to renew the certificate, replace it.";
     serve.tls_key: "A PEM file with the private key of that certificate, not encrypted, or `off`.",

@@ -16,6 +16,7 @@ use std::{
 
 use http::HeaderName;
 use macadam_graceful_shutdown::GracePeriod;
+pub use macadam_serve::HandOver;
 use serde::de::DeserializeOwned;
 
 pub use self::{
@@ -161,6 +162,8 @@ pub struct Serve {
     pub max_connections: u32,
     /// The most connections of one address; 0 for no limit.
     pub max_connections_per_address: u32,
+    /// From where the listening socket comes at the start, and whether it is given to the next instance.
+    pub hand_over: HandOver,
     /// Whether other processes may listen on the same address.
     pub reuse_port: bool,
     /// The file with the certificate; `None` for no TLS.
@@ -240,6 +243,7 @@ impl Settings {
                 max_age_grace: Duration::from_secs(30),
                 max_connections: 10_000,
                 max_connections_per_address: 0,
+                hand_over: HandOver::Auto,
                 reuse_port: false,
                 tls_certificate: None,
                 tls_key: None,

@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::HeaderName;
+use macadam_serve::HandOver;
 
 /// A type of setting: how it is read, how it is written, and what to tell somebody who got it wrong.
 pub(super) trait Value: Sized {
@@ -162,6 +163,24 @@ impl Value for HeaderName {
 
     fn show(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Value for HandOver {
+    const EXPECTS: &'static str = "`auto`, `systemd`, `pass` or `close`";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "auto" => Self::Auto,
+            "systemd" => Self::Systemd,
+            "pass" => Self::Pass,
+            "close" => Self::Close,
+            _ => return None,
+        })
+    }
+
+    fn show(&self) -> String {
+        self.as_str().to_owned()
     }
 }
 
