@@ -3,7 +3,7 @@
 use macadam_core::body::MinRate;
 use tokio::time::{Duration, Instant};
 
-use crate::{conn::Conn, house::House, order::Order};
+use crate::{conn::Conn, house::House, mechanism::Mechanism, order::Order};
 
 /// How long each wait may last.
 #[derive(Clone, Copy, Debug)]
@@ -67,9 +67,10 @@ pub(crate) fn sooner_in_a_drain(
     in_drain: Duration,
 ) -> Instant {
     let due = since + usual;
-    if house.order() < Order::Drain {
+    if house.order() < Order::Drain || !house.has(Mechanism::Hurry) {
         return due;
     }
+    let in_drain = if house.has(Mechanism::Patience) { in_drain } else { Duration::ZERO };
     // Who began before the drain did not know of it, and gets the whole of the shorter time.
     due.min(since.max(house.drain_since()) + in_drain)
 }

@@ -19,7 +19,10 @@ use std::{
 use atomic_waker::AtomicWaker;
 use tokio::time::Instant;
 
-use crate::{clocks::Clocks, frames::Http2, house::House, order::Order, reason::CloseReason, unread::Unread};
+use crate::{
+    clocks::Clocks, frames::Http2, house::House, mechanism::Mechanism, order::Order, reason::CloseReason,
+    unread::Unread,
+};
 
 /// The shared state of one connection.
 pub(crate) struct Conn {
@@ -147,7 +150,7 @@ impl Conn {
 
     /// Whether nothing has been read that is of no request yet: no half of a head, and no whole one either.
     pub(crate) fn nothing_behind(&self) -> bool {
-        self.read.load(Acquire) == self.mark.load(Acquire)
+        self.read.load(Acquire) == self.mark.load(Acquire) || !self.house.has(Mechanism::Mark)
     }
 
     /// Whether what comes now, as the connection closes, is a request whose client cannot know that nobody answers it: no
@@ -192,7 +195,7 @@ impl Conn {
     }
 
     pub(crate) fn place(&self) -> Place {
-        if self.is_busy() || self.dirty.load(Acquire) {
+        if self.is_busy() || (self.dirty.load(Acquire) && self.house.has(Mechanism::Flush)) {
             Place::Exchange
         } else if self.nothing_behind() && !self.in_record.load(Acquire) {
             Place::Idle

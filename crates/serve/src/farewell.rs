@@ -21,6 +21,7 @@ use crate::{
     alarm::Alarm,
     clocks::Waiting,
     conn::Conn,
+    mechanism::Mechanism,
     order::Order,
     reading::Reading,
     reason::CloseReason,
@@ -111,7 +112,7 @@ impl Farewell {
             ready!(self.alarm.poll(cx, conn.clocks.stream_due(&conn.house, since)));
             return self.tell(why);
         };
-        if conn.http2.has_ponged() {
+        if conn.http2.has_ponged() || !conn.house.has(Mechanism::HangUp) {
             return Poll::Pending;
         }
         let sent = conn.http2.data_sent();
@@ -133,10 +134,14 @@ impl Farewell {
     /// Why the peer should leave now, if it should.
     fn why_leave(&self, age: Stage) -> Option<CloseReason> {
         let conn = &self.conn;
+        let house = &conn.house;
         let is_ordered = match conn.order() {
             Order::Serve => false,
-            Order::LameDuck => conn.has_answered(),
-            Order::Drain | Order::Cut => conn.requests() > 0,
+            Order::LameDuck => {
+                (conn.has_answered() || !house.has(Mechanism::FirstAnswer))
+                    && house.has(Mechanism::EarlyGoAway)
+            }
+            Order::Drain | Order::Cut => conn.requests() > 0 || !house.has(Mechanism::FirstStream),
         };
         if is_ordered {
             return Some(CloseReason::Retired);

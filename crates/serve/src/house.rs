@@ -17,6 +17,7 @@ use crate::{
     addresses::Seat,
     conn::{Conn, NOT_WAITING},
     figures::Figures,
+    mechanism::Mechanism,
     order::Order,
     rooms::{Room, Rooms},
 };
@@ -34,6 +35,8 @@ pub(crate) struct House {
     pub(crate) figures: Figures,
     /// Requests that were discarded before it was told anything.
     discarded_before: OnceLock<u64>,
+    #[cfg(feature = "fault-injection")]
+    pub(crate) without: Option<Mechanism>,
 }
 
 impl House {
@@ -48,6 +51,8 @@ impl House {
             room: Notify::new(),
             figures: Figures::default(),
             discarded_before: OnceLock::new(),
+            #[cfg(feature = "fault-injection")]
+            without: None,
         }
     }
 
@@ -72,8 +77,8 @@ impl House {
         }
         self.discarded_before.get_or_init(|| self.figures.discarded_requests.get());
         self.order.store(order as u8, SeqCst);
-        for conn in self.all() {
-            conn.task.wake();
+        if self.has(Mechanism::Wake) {
+            self.all().iter().for_each(|conn| conn.task.wake());
         }
     }
 

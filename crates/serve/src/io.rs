@@ -18,6 +18,7 @@ use crate::{
     crumbs::Crumbs,
     frames::{Frames, PREFACE},
     linger::Linger,
+    mechanism::Mechanism,
     order::Order,
     patience::{Look, Patience},
     reason::CloseReason,
@@ -108,8 +109,14 @@ impl Io {
             && self.frames.is_none()
             && conn.place() == Place::Idle
             && !conn.is_tunnel()
-            // On the descriptor: tokio's readiness is a memory, and may not know yet of what has arrived.
-            && self.transport.socket().is_some_and(|socket| rustix::io::ioctl_fionread(socket).is_ok_and(|unread| unread == 0))
+            && !self.has_unread()
+    }
+
+    /// Whether something waits in the kernel, or might. By the descriptor: tokio's readiness is a memory, and may not know
+    /// yet of what has arrived.
+    fn has_unread(&self) -> bool {
+        let unread = self.transport.socket().map(rustix::io::ioctl_fionread);
+        self.conn.house.has(Mechanism::Kernel) && !matches!(unread, Some(Ok(0)))
     }
 
     /// The socket takes nothing. Ready when its peer has had its time.
@@ -246,7 +253,8 @@ impl AsyncWrite for Io {
             Poll::Ready(flushed) => flushed?,
         }
         this.patience.rest();
-        if this.frames.is_none() && this.conn.flushed() && this.conn.order() >= Order::Drain {
+        let flushed = this.frames.is_none() && this.conn.flushed();
+        if flushed && this.conn.order() >= Order::Drain && this.conn.house.has(Mechanism::WakeOnFlush) {
             // hyper would not read again of itself, and so not see that it may retire now.
             cx.waker().wake_by_ref();
         }
@@ -268,11 +276,8 @@ impl AsyncWrite for Io {
                 Poll::Ready(shut) => shut,
             };
             let received = this.frames.take().map(|(received, _)| received);
-            this.closing = if shut.is_err() || this.ended {
-                Closing::Closed
-            } else {
-                Closing::Lingering(Linger::new(received))
-            };
+            let lingers = shut.is_ok() && !this.ended && this.conn.house.has(Mechanism::Linger);
+            this.closing = if lingers { Closing::Lingering(Linger::new(received)) } else { Closing::Closed };
         }
         if let Closing::Lingering(linger) = &mut this.closing {
             let discarded = ready!(linger.poll(cx, &mut this.transport));

@@ -206,6 +206,7 @@ mod io;
 mod late;
 mod linger;
 mod listen;
+mod mechanism;
 mod order;
 mod patience;
 mod reading;
@@ -219,6 +220,9 @@ mod tls;
 mod transport;
 mod unread;
 
+#[cfg(feature = "fault-injection")]
+#[doc(hidden)]
+pub use self::mechanism::Mechanism;
 #[cfg(feature = "tls")]
 pub use self::tls::{Tls, TlsError, TlsHandle};
 pub use self::{

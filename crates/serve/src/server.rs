@@ -25,6 +25,7 @@ use crate::{
     handle::Handle,
     house::House,
     listen::Listen,
+    mechanism::Mechanism,
     order::{Order, Orders},
     patience::UNSENT,
     service::{App, BoxError},
@@ -187,6 +188,15 @@ impl Server {
         self
     }
 
+    /// Leaves out a part of the drain, to see what fails. To be called before [`pair`](Self::pair).
+    #[cfg(feature = "fault-injection")]
+    #[doc(hidden)]
+    pub fn without(mut self, mechanism: Mechanism) -> Self {
+        let house = Arc::get_mut(&mut self.house).expect("nobody else has it before there is a handle");
+        house.without = Some(mechanism);
+        self
+    }
+
     /// The server, and a handle to watch it by.
     pub fn pair(self) -> (Self, Handle) {
         let handle = Handle::new(Arc::clone(&self.house), self.listener.handed_over());
@@ -272,7 +282,8 @@ impl Server {
         let drained = async move {
             // Those that the kernel has accepted wait for an answer too.
             let start_rest = move |acceptor: &mut Option<Acceptor>, held: Option<_>| {
-                let room = max_connections.saturating_sub(all.rooms().len());
+                let has_backlog = usize::from(all.has(Mechanism::Backlog));
+                let room = max_connections.saturating_sub(all.rooms().len()) * has_backlog;
                 let rest = acceptor.iter_mut().flat_map(Acceptor::rest).filter_map(&admit);
                 held.into_iter().chain(rest.take(room)).for_each(&start);
             };

@@ -23,7 +23,10 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::{body::Body, cancel::CancelBody, conn::Conn, order::Order, reason::CloseReason, unread::Drain};
+use crate::{
+    body::Body, cancel::CancelBody, conn::Conn, mechanism::Mechanism, order::Order, reason::CloseReason,
+    unread::Drain,
+};
 
 /// The bounds of [`Server::serve`](crate::Server::serve), in one name.
 pub(crate) trait App:
@@ -220,7 +223,8 @@ impl Guard for Exchange {
         }
         if self.is_http1 {
             // Only the last of pipelined answers may say so: what stands behind it would be thrown away.
-            let leaving = conn.is_leaving_soon() && conn.nothing_behind();
+            let leaving =
+                conn.is_leaving_soon() && conn.nothing_behind() && conn.house.has(Mechanism::CloseHeader);
             let late = conn.is_late(self.number);
             if late {
                 conn.close_for(CloseReason::RequestBody);

@@ -2,11 +2,12 @@
 
 use macadam_core::Phase;
 use macadam_serve::{CloseReason, Served};
+use tokio::time::Instant;
 
 use crate::town::{BIG, GET, SLOW, Town, millis, moment, soon, until};
 
 #[tokio::test]
-async fn half_a_first_head_is_answered_when_it_is_completed_in_the_drain() {
+pub(crate) async fn half_a_first_head_is_answered_when_it_is_completed_in_the_drain() {
     let town = Town::open().await;
     let mut client = town.client().await;
     client.send("GET / HTTP/1.1\r\nho").await;
@@ -21,7 +22,7 @@ async fn half_a_first_head_is_answered_when_it_is_completed_in_the_drain() {
 }
 
 #[tokio::test]
-async fn half_a_later_head_is_answered_when_it_is_completed_in_the_drain() {
+pub(crate) async fn half_a_later_head_is_answered_when_it_is_completed_in_the_drain() {
     let town = Town::open().await;
     let mut client = town.client().await;
     assert_eq!(client.get("/").await.header("connection"), None);
@@ -66,7 +67,7 @@ async fn hypers_own_graceful_shutdown_loses_half_a_later_head() {
 }
 
 #[tokio::test]
-async fn half_a_head_in_the_packet_of_the_request_before_is_answered() {
+pub(crate) async fn half_a_head_in_the_packet_of_the_request_before_is_answered() {
     let gets = [
         "GET /slow HTTP/1.1\r\nhost: test\r\n\r\n",
         "POST /slow HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n",
@@ -144,7 +145,7 @@ async fn two_pipelined_requests_are_both_answered_and_the_last_answer_says_close
 }
 
 #[tokio::test]
-async fn a_big_answer_to_a_slow_reader_is_whole() {
+pub(crate) async fn a_big_answer_to_a_slow_reader_is_whole() {
     let town = Town::open().await;
     let mut client = town.client().await;
     client.send("GET /big HTTP/1.1\r\nhost: test\r\n\r\n").await;
@@ -154,14 +155,16 @@ async fn a_big_answer_to_a_slow_reader_is_whole() {
     town.to(Phase::Draining);
     moment().await;
     assert_eq!(soon(client.response()).await.body.len(), BIG);
+    let begun = Instant::now();
     assert!(soon(client.closed()).await.unwrap().is_empty());
+    assert!(begun.elapsed() < millis(1000), "{:?}", begun.elapsed());
     drop(client);
     town.closes(CloseReason::Retired, 1).await;
     assert_eq!(town.served().await, Served::default());
 }
 
 #[tokio::test]
-async fn idle_connections_get_a_clean_end_of_file() {
+pub(crate) async fn idle_connections_get_a_clean_end_of_file() {
     let requests = [
         GET,
         "POST /upload HTTP/1.1\r\nhost: test\r\ncontent-length: 3\r\n\r\nabc",
@@ -182,22 +185,24 @@ async fn idle_connections_get_a_clean_end_of_file() {
     }
     moment().await;
     town.to(Phase::Draining);
+    let begun = Instant::now();
     for mut client in clients {
         assert!(soon(client.closed()).await.unwrap().is_empty());
     }
     town.closes(CloseReason::Retired, 4).await;
+    assert!(begun.elapsed() < millis(1000), "{:?}", begun.elapsed());
     assert_eq!(town.handle.discarded_requests(), 0);
     assert_eq!(town.served().await, Served::default());
 }
 
 #[tokio::test]
-async fn a_fresh_connection_has_a_second_for_its_first_byte() {
+pub(crate) async fn a_fresh_connection_has_a_second_for_its_first_byte() {
     let town = Town::open().await;
     let mut silent = town.client().await;
     let mut speaking = town.client().await;
     moment().await;
     town.to(Phase::Draining);
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     tokio::time::sleep(millis(500)).await;
     assert_eq!(soon(speaking.get("/")).await.text(), "ok");
     assert!(soon(silent.closed()).await.unwrap().is_empty());
@@ -208,7 +213,7 @@ async fn a_fresh_connection_has_a_second_for_its_first_byte() {
 }
 
 #[tokio::test]
-async fn the_lame_duck_accepts_answers_with_close_and_leaves_idle_connections_alone() {
+pub(crate) async fn the_lame_duck_accepts_answers_with_close_and_leaves_idle_connections_alone() {
     let town = Town::open().await;
     let mut idle = town.client().await;
     let mut running = town.client().await;
@@ -228,7 +233,7 @@ async fn the_lame_duck_accepts_answers_with_close_and_leaves_idle_connections_al
 }
 
 #[tokio::test]
-async fn what_the_kernel_has_accepted_is_served_before_the_listener_closes() {
+pub(crate) async fn what_the_kernel_has_accepted_is_served_before_the_listener_closes() {
     let town = Town::open().await;
     // On one thread: none of these is accepted before the phase has moved.
     let clients: Vec<_> = (0..20)
@@ -272,7 +277,7 @@ async fn who_was_in_the_middle_of_the_handshake_as_the_drain_began_is_served() {
 }
 
 #[tokio::test]
-async fn whole_requests_in_one_packet_are_all_answered_and_only_the_last_answer_says_close() {
+pub(crate) async fn whole_requests_in_one_packet_are_all_answered_and_only_the_last_answer_says_close() {
     for phase in [Phase::LameDuck, Phase::Draining] {
         let town = Town::open().await;
         let mut client = town.client().await;

@@ -137,7 +137,7 @@ async fn streams_in_flight_are_finished_in_the_drain() {
 }
 
 #[tokio::test]
-async fn a_connection_accepted_in_the_lame_duck_is_answered_once_before_it_is_told() {
+pub(crate) async fn a_connection_accepted_in_the_lame_duck_is_answered_once_before_it_is_told() {
     let town = Town::open().await;
     town.to(Phase::LameDuck);
     for _ in 0..50 {
@@ -155,7 +155,7 @@ async fn a_connection_accepted_in_the_lame_duck_is_answered_once_before_it_is_to
 }
 
 #[tokio::test]
-async fn an_idle_connection_that_was_answered_is_told_in_the_lame_duck() {
+pub(crate) async fn an_idle_connection_that_was_answered_is_told_in_the_lame_duck() {
     let town = Town::open().await;
     let mut client = Client::connect(&town).await;
     assert_eq!(client.get("/").await, 2);
@@ -164,7 +164,7 @@ async fn an_idle_connection_that_was_answered_is_told_in_the_lame_duck() {
 }
 
 #[tokio::test]
-async fn a_peer_without_pong_is_dropped_a_second_after_its_last_stream() {
+pub(crate) async fn a_peer_without_pong_is_dropped_a_second_after_its_last_stream() {
     let town = Town::open().await;
     let mut raw = Raw::connect(&town).await;
     raw.get(1, "/slow").await;
@@ -221,7 +221,8 @@ async fn a_peer_without_pong_that_talks_on_is_hung_up_on_all_the_same_and_gets_n
 }
 
 #[tokio::test]
-async fn after_the_pong_the_last_goaway_names_the_last_stream_and_the_socket_stays_for_what_is_under_way() {
+pub(crate) async fn after_the_pong_the_last_goaway_names_the_last_stream_and_the_socket_stays_for_what_is_under_way()
+ {
     for client_closes in [true, false] {
         let town = Town::open().await;
         let mut raw = Raw::connect(&town).await;
@@ -261,7 +262,7 @@ async fn after_the_pong_the_last_goaway_names_the_last_stream_and_the_socket_sta
 }
 
 #[tokio::test]
-async fn a_connection_accepted_before_the_drain_has_a_second_for_its_first_stream() {
+pub(crate) async fn a_connection_accepted_before_the_drain_has_a_second_for_its_first_stream() {
     let town = Town::open().await;
     let mut raw = Raw::connect(&town).await;
     let mut silent = Raw::connect(&town).await;
@@ -280,7 +281,7 @@ async fn a_connection_accepted_before_the_drain_has_a_second_for_its_first_strea
 }
 
 #[tokio::test]
-async fn a_handshake_in_progress_has_a_second_in_the_drain() {
+pub(crate) async fn a_handshake_in_progress_has_a_second_in_the_drain() {
     let town = Town::open().await;
     let mut begun = TcpStream::connect(town.address).await.unwrap();
     begun.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();

@@ -9,6 +9,8 @@ mod cap;
 mod clocks;
 mod closing;
 mod drain;
+#[cfg(feature = "fault-injection")]
+mod faults;
 mod http1_drain;
 mod http2;
 mod http2_slow;

@@ -57,7 +57,10 @@ impl Town {
         let address = listener.local_addr().unwrap();
         let phase = PhaseOwner::new();
         phase.advance(Phase::Serving, None);
-        let (server, handle) = configure(Server::new(listener)).pair();
+        let server = configure(Server::new(listener));
+        #[cfg(feature = "fault-injection")]
+        let server = crate::faults::WITHOUT.get().into_iter().fold(server, Server::without);
+        let (server, handle) = server.pair();
         let app = Arc::new(App {
             calls: AtomicUsize::new(0),
             entered: Semaphore::new(0),
