@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    future::{poll_fn, ready},
+    future::{Ready, poll_fn, ready},
     hint::black_box,
     pin::{Pin, pin},
     task::{Context, Poll, Waker},
@@ -13,7 +13,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::Full;
-use macadam_core::{RequestContext, ResponseBody};
+use macadam_core::{InFlight, PhaseOwner, RequestContext, ResponseBody};
+use macadam_graceful_shutdown::DrainLayer;
 use macadam_timeouts::{TimeoutHeader, TimeoutLayer};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -105,6 +106,18 @@ pub(crate) const CASES: &[Case] = &[
         run: |times| frames(body_of(&TimeoutLayer::new(LIMIT).response_body_idle(LIMIT), Frames(times))),
     },
     Case {
+        name: "drain, ready at once",
+        beside: Some("context"),
+        ceiling: Some(Cost { instructions: 730, atomics: 13 }),
+        run: |times| passes(times, Polls::One, &mut drain().layer(at_once())),
+    },
+    Case {
+        name: "drain, a frame that is ready",
+        beside: Some("body, a frame"),
+        ceiling: Some(Cost { instructions: 70, atomics: 0 }),
+        run: |times| frames(body_of(&drain(), Frames(times))),
+    },
+    Case {
         name: "grpc-timeout, read",
         beside: None,
         ceiling: Some(Cost { instructions: 150, atomics: 0 }),
@@ -155,6 +168,10 @@ where
     inner.map_response(|response| response.map(ResponseBody::service))
 }
 
+fn drain() -> DrainLayer {
+    DrainLayer::new(InFlight::new(), PhaseOwner::new().watch())
+}
+
 fn tower_http() -> tower_http::timeout::TimeoutLayer {
     tower_http::timeout::TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LIMIT)
 }
@@ -198,11 +215,12 @@ impl Body for Frames {
 }
 
 /// The body behind this layer, of a request that has a context.
-fn body_of(layer: &TimeoutLayer, body: Frames) -> impl Body<Data = Bytes> + use<> {
-    let mut body = Some(body);
-    let mut service = layer.layer(service_fn(move |_: Request<()>| {
-        ready(Ok::<_, Infallible>(Response::new(body.take().expect("it is called once"))))
-    }));
+fn body_of<L, B>(layer: &L, body: Frames) -> impl Body<Data = Bytes> + use<L, B>
+where
+    L: Layer<OneBody, Service: Service<Request<()>, Response = Response<B>>>,
+    B: Body<Data = Bytes>,
+{
+    let mut service = layer.layer(OneBody(Some(body)));
     let mut request = Request::new(());
     RequestContext::of(&mut request);
     let call = pin!(service.call(request));
@@ -210,6 +228,23 @@ fn body_of(layer: &TimeoutLayer, body: Frames) -> impl Body<Data = Bytes> + use<
         panic!("it was to be ready")
     };
     response.into_body()
+}
+
+/// Answers once, with this body.
+struct OneBody(Option<Frames>);
+
+impl Service<Request<()>> for OneBody {
+    type Response = Response<Frames>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Frames>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        ready(Ok(Response::new(self.0.take().expect("it is called once"))))
+    }
 }
 
 /// Polled by reference, as a server polls a boxed body: a frame is really handed out, and not seen through.

@@ -4,7 +4,7 @@ use std::{
     mem,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -56,6 +56,8 @@ enum Course {
     Listed { place: Place, kind: Streaming },
 }
 
+type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
+
 impl<B: Body> DrainBody<B> {
     #[inline]
     pub(crate) fn of(guard: Option<&DrainGuard>, head: &response::Parts, body: B) -> Self {
@@ -65,6 +67,25 @@ impl<B: Body> DrainBody<B> {
             _ => Course::Own,
         };
         Self { body: Some(body), course }
+    }
+
+    /// A frame of a stream, or its end.
+    fn poll_stream(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
+        let mut this = self.project();
+        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        if !this.course.is_over() {
+            let frame = body.poll_frame(cx);
+            match &frame {
+                Poll::Ready(Some(Ok(frame))) if frame.is_data() => this.course.went_on(),
+                Poll::Ready(_) => *this.course = Course::Own,
+                Poll::Pending => ready!(this.course.poll_waiting(cx)),
+            }
+            if frame.is_ready() {
+                return frame;
+            }
+        }
+        this.body.set(None);
+        Poll::Ready(mem::replace(this.course, Course::Own).last_frame().map(Ok))
     }
 }
 
@@ -125,26 +146,11 @@ impl<B: Body> Body for DrainBody<B> {
     type Error = B::Error;
 
     #[inline]
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let mut this = self.project();
-        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        if matches!(this.course, Course::Own) {
-            return body.poll_frame(cx);
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
+        if matches!(self.course, Course::Own) {
+            return self.project().body.as_pin_mut().map_or(Poll::Ready(None), |body| body.poll_frame(cx));
         }
-        if !this.course.is_over() {
-            let frame = body.poll_frame(cx);
-            match &frame {
-                Poll::Ready(Some(Ok(frame))) if frame.is_data() => this.course.went_on(),
-                Poll::Ready(_) => *this.course = Course::Own,
-                Poll::Pending if this.course.poll_waiting(cx).is_pending() => {}
-                Poll::Pending => return Poll::Ready(end(this.body, this.course)),
-            }
-            return frame;
-        }
-        Poll::Ready(end(this.body, this.course))
+        self.poll_stream(cx)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -154,16 +160,6 @@ impl<B: Body> Body for DrainBody<B> {
     fn size_hint(&self) -> SizeHint {
         self.body.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
     }
-}
-
-/// Frees what the service's body holds, and says how the response ends.
-#[cold]
-fn end<B: Body>(
-    mut body: Pin<&mut Option<B>>,
-    course: &mut Course,
-) -> Option<Result<Frame<B::Data>, B::Error>> {
-    body.set(None);
-    mem::replace(course, Course::Own).last_frame().map(Ok)
 }
 
 fn unavailable() -> HeaderMap {
