@@ -52,7 +52,7 @@ impl Guard for DrainGuard {
     fn end(self, end: End) {
         let outcome = self.ledger.note(end);
         if let Some(context) = &self.context {
-            context.settle(outcome);
+            self.ledger.settle(context, outcome);
             // A request that was cut keeps its stage: the report says where it was.
             if outcome != Outcome::CutByShutdown {
                 context.set_stage(Stage::Done);

@@ -2,13 +2,13 @@
 //! to be told to.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use macadam_core::{End, InFlight, Outcome, Phase, PhaseWatch};
+use macadam_core::{End, InFlight, Outcome, Phase, PhaseWatch, RequestContext};
 
-use crate::turns::Turns;
+use crate::{roll::NAMED, turns::Turns};
 
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -18,6 +18,8 @@ pub(crate) struct Ledger {
     arrived: AtomicU64,
     completed: AtomicU64,
     cut: AtomicU64,
+    /// The first of them.
+    cut_named: Mutex<Vec<RequestContext>>,
 }
 
 impl Ledger {
@@ -29,6 +31,7 @@ impl Ledger {
             arrived: AtomicU64::new(0),
             completed: AtomicU64::new(0),
             cut: AtomicU64::new(0),
+            cut_named: Mutex::default(),
         }
     }
 
@@ -59,6 +62,18 @@ impl Ledger {
         }
     }
 
+    /// Gives a request its outcome. One that was cut is remembered by name: the moment at which the table is read for
+    /// the report may be too late for it.
+    pub(crate) fn settle(&self, context: &RequestContext, outcome: Outcome) {
+        let is_its_own = context.settle(outcome);
+        if is_its_own && outcome == Outcome::CutByShutdown {
+            let mut named = self.lock_named();
+            if named.len() < NAMED {
+                named.push(context.clone());
+            }
+        }
+    }
+
     /// Requests that came since the shutdown began.
     pub(crate) fn arrived(&self) -> u64 {
         self.arrived.load(Relaxed)
@@ -72,5 +87,14 @@ impl Ledger {
     /// Requests that were dropped since their time to drain was over.
     pub(crate) fn cut(&self) -> u64 {
         self.cut.load(Relaxed)
+    }
+
+    /// The first of these that have a context.
+    pub(crate) fn cut_named(&self) -> Vec<RequestContext> {
+        self.lock_named().clone()
+    }
+
+    fn lock_named(&self) -> MutexGuard<'_, Vec<RequestContext>> {
+        self.cut_named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -115,7 +115,7 @@ impl Roll<CutRequest> {
     }
 }
 
-const NAMED: usize = 32;
+pub(crate) const NAMED: usize = 32;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use macadam_core::{Outcome, Phase, RequestContext};
+use macadam_core::Phase;
 use tokio::{sync::SetOnce, time::Instant};
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     fit::{EXIT, RESERVED},
     handle::{Draining, ShutdownHandle},
     layer::DrainLayer,
+    ledger::Ledger,
     narrator::Narrator,
     plan::Plan,
     reason::Reason,
@@ -106,7 +107,7 @@ impl Shutdown {
             let budget_over = course.began().checked_add(plan.budget);
             course.enter(Phase::Cleanup, budget_over);
             narrator.tell();
-            served.call_the_roll(&course);
+            served.cut = call_the_roll(course.ledger());
             end_tasks(&course, budget_over.and_then(|over| over.checked_sub(for_hooks))).await;
             let _ = quiet.set(());
             served
@@ -139,9 +140,7 @@ struct Served {
     error: Option<BoxError>,
     /// It had not ended.
     server_cut: bool,
-    /// Who was in flight when the time to drain was over.
-    late: Vec<RequestContext>,
-    /// Who of them was cut.
+    /// Who was cut.
     cut: Roll<CutRequest>,
 }
 
@@ -153,7 +152,7 @@ where
     E: Into<BoxError>,
 {
     let mut served = Served::default();
-    let Served { error, late, .. } = &mut served;
+    let error = &mut served.error;
     let (phase, in_flight) = (course.phase(), &course.ledger().in_flight);
 
     let responses = async {
@@ -175,30 +174,22 @@ where
         // The last of the responses may have left tasks behind.
         course.tasks.end(Phase::Draining, told, None).await;
     };
-    let out_of_time = async {
-        phase.reached(Phase::Closing).await;
-        in_flight.for_each(|context| late.extend(context.cloned()));
-        phase.reached(Phase::Cleanup).await;
-    };
     tokio::select! {
         biased;
         never = narrator.listen() => match never {},
         () = drained => {}
-        () = out_of_time => {}
+        _ = course.phase().reached(Phase::Cleanup) => {}
     }
     served
 }
 
-impl Served {
-    /// Names who was cut: those who are still there, and those whose end the layer has seen.
-    fn call_the_roll(&mut self, course: &Course) {
-        let mut cut = Roll::of(&course.ledger().in_flight);
-        let seen = self.late.iter().filter(|context| context.outcome() == Outcome::CutByShutdown);
-        seen.for_each(|context| cut.name(CutRequest::of(context)));
-        cut.total += usize::try_from(course.ledger().cut()).unwrap_or(usize::MAX);
-        cut.named.iter().for_each(|request| tracing::warn!(%request, "cut"));
-        self.cut = cut;
-    }
+/// Names who was cut: those who are still there, and those whose end the layer has seen.
+fn call_the_roll(ledger: &Ledger) -> Roll<CutRequest> {
+    let mut cut = Roll::of(&ledger.in_flight);
+    ledger.cut_named().iter().for_each(|context| cut.name(CutRequest::of(context)));
+    cut.total += usize::try_from(ledger.cut()).unwrap_or(usize::MAX);
+    cut.named.iter().for_each(|request| tracing::warn!(%request, "cut"));
+    cut
 }
 
 /// Cuts the tasks that had to end with the drain, and waits for those that outlive it, until `latest` at the most.

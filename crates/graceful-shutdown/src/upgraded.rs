@@ -62,7 +62,7 @@ impl Drop for Upgraded {
             outcome => outcome,
         };
         if let Some(context) = &self.context {
-            context.settle(outcome);
+            self.ledger.settle(context, outcome);
         }
     }
 }

@@ -166,7 +166,7 @@ async fn what_was_cut_is_named_whether_it_is_still_there_or_was_dropped_while_cl
     watch.reached(Phase::Draining).await;
     drop(cancelled);
     watch.reached(Phase::Closing).await;
-    tokio::time::sleep(A_WHILE).await;
+    // At once: before anybody has looked who is there.
     drop(goes);
     let report = run.await.unwrap();
     drop(stays);
