@@ -1,10 +1,10 @@
 //! How long the phases may take, and whether that fits.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 
 use crate::{
-    course::Course, error::ConfigError, fit::Times, hooks::Hook, lame_duck::LameDuck, run::Shutdown,
-    watcher::Powers,
+    course::Course, error::ConfigError, fit::Times, hooks::Hook, lame_duck::LameDuck, reload::Reload,
+    run::Shutdown, watcher::Powers,
 };
 
 /// What a [`Shutdown`] is made of.
@@ -26,7 +26,13 @@ impl ShutdownBuilder {
             drain: None,
             budget: BUDGET,
             hooks: Vec::new(),
-            powers: Powers { signals: true, reaper: true },
+            powers: Powers {
+                signals: true,
+                reaper: true,
+                #[cfg(all(unix, feature = "systemd"))]
+                systemd: false,
+                reloads: Vec::new(),
+            },
         }
     }
 
@@ -73,6 +79,35 @@ impl ShutdownBuilder {
     #[must_use]
     pub fn hook(mut self, hook: Hook) -> Self {
         self.hooks.push(hook);
+        self
+    }
+
+    /// Adds what is done on SIGHUP, while the process goes on serving: to read a file again, say.
+    ///
+    /// Each runs as a task of its own, one after the other in the order in which they were added, and has until `limit`
+    /// from its own start. What fails, panics or is cut is logged, and changes nothing else. From the begin of the
+    /// shutdown on nothing is reloaded.
+    ///
+    /// Where nothing is added SIGHUP stays what it was: it ends a process whose terminal is closed, and not one that
+    /// was started by `nohup`.
+    #[must_use]
+    pub fn on_reload<H, F, E>(mut self, name: impl Into<Cow<'static, str>>, limit: Duration, hook: H) -> Self
+    where
+        H: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.powers.reloads.push(Reload::new(name.into(), limit, hook));
+        self
+    }
+
+    /// Whether systemd is told how the process does, where it listens (`NOTIFY_SOCKET`). Default: it is not.
+    ///
+    /// The front page has [what it is told](crate#systemd). Where it listens SIGHUP is always a reload.
+    #[cfg(all(unix, feature = "systemd"))]
+    #[must_use]
+    pub fn systemd(mut self, on: bool) -> Self {
+        self.powers.systemd = on;
         self
     }
 

@@ -3,7 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use macadam_core::{InFlight, Phase, PhaseOwner, PhaseWatch};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use crate::{board::Board, lame_duck::LameDuckEnd, ledger::Ledger, reason::Reason, tasks::Tasks};
 
@@ -17,6 +20,7 @@ pub(crate) struct Course {
     lame_duck_end: OnceLock<LameDuckEnd>,
     pub(crate) hooks: Board,
     pub(crate) tasks: Tasks,
+    reload: Notify,
 }
 
 /// What the watcher is told by others.
@@ -38,6 +42,7 @@ impl Course {
             lame_duck_end: OnceLock::new(),
             hooks: Board::default(),
             tasks: Tasks::default(),
+            reload: Notify::new(),
         }
     }
 
@@ -73,6 +78,16 @@ impl Course {
     /// When the watcher began the shutdown: its budget runs from here.
     pub(crate) fn began(&self) -> Instant {
         *self.began.get_or_init(Instant::now)
+    }
+
+    /// Asks for a reload. One that is asked for while another runs comes after it; several are one.
+    pub(crate) fn ask_reload(&self) {
+        self.reload.notify_one();
+    }
+
+    /// Waits until a reload is asked for.
+    pub(crate) async fn reload_asked(&self) {
+        self.reload.notified().await;
     }
 
     /// Enters draining from the lame duck, which ended for this reason.

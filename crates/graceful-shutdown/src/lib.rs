@@ -92,6 +92,34 @@
 //! [with cleanup](TaskBuilder::until_cleanup) instead, before the hooks. A task whose time is over is aborted, and named
 //! as cut; one that panics is logged at once.
 //!
+//! # Signals
+//!
+//! | signal | |
+//! |---|---|
+//! | SIGTERM, SIGINT | the first begins the shutdown, or joins one that began by itself; the next one exits at once |
+//! | SIGHUP | runs what was added by [`on_reload`](ShutdownBuilder::on_reload); with nothing added it is left alone |
+//!
+//! They are taken from the beginning of [`run`](Shutdown::run) on. Before, SIGTERM ends the process as it always did;
+//! but the first process of a container ignores it then, so whoever has much to do before it serves does that within
+//! `run`.
+//!
+//! # systemd
+//!
+//! With the feature `systemd` and `ShutdownBuilder::systemd(true)`, where `NOTIFY_SOCKET` is set (`Type=notify` or
+//! `notify-reload`), and at the cost of an environment variable where it is not:
+//!
+//! | when | what systemd is told |
+//! |---|---|
+//! | serving | `READY=1` |
+//! | each phase | `STATUS=` with its name, and how many requests are in flight |
+//! | the shutdown begins, and with it the budget | `STOPPING=1`, once |
+//! | from then on | `EXTEND_TIMEOUT_USEC=` for 10 s at a time, again after 5 s, to a second after the budget and no more: `TimeoutStopSec=` may be shorter than the budget |
+//! | SIGHUP | `RELOADING=1` with `MONOTONIC_USEC=`, and `READY=1` when it is done; with nothing to reload as well |
+//! | each half of `WATCHDOG_USEC` | `WATCHDOG=1`, by a task of the service's runtime: one that is blocked is silent, and systemd ends it |
+//!
+//! A thread of its own says it, since systemd may take its time to read. The socket is a path: abstract ones, which
+//! systemd has not used for services for years, are not known to the library underneath.
+//!
 //! # Exit codes
 //!
 //! | code | |
@@ -144,11 +172,14 @@ mod pace;
 mod plan;
 mod reaper;
 mod reason;
+mod reload;
 mod report;
 mod roll;
 mod run;
 mod service;
 mod signals;
+#[cfg(all(unix, feature = "systemd"))]
+mod systemd;
 mod tasks;
 mod turn;
 mod turns;

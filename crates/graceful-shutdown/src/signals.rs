@@ -1,24 +1,35 @@
-//! The signals that ask a process to leave.
+//! The signals that ask a process to leave, or to look again at what it was told.
 
 use std::{future, io};
 
-/// SIGTERM and SIGINT; on Windows, Ctrl-C.
+/// SIGTERM and SIGINT, and SIGHUP where something is to be reloaded; on Windows, Ctrl-C.
 #[derive(Debug)]
 pub(crate) enum Signals {
     On(Listener),
     Off,
 }
 
+/// What a signal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// The process is to leave. The signal's name.
+    Leave(&'static str),
+    /// It is to reload what can be.
+    #[cfg_attr(windows, expect(dead_code, reason = "there is no such signal there"))]
+    Reload,
+}
+
 impl Signals {
     /// Listens, if it is to, from within the runtime that will be woken.
     ///
-    /// That is never undone: from here on these signals do not end the process by themselves.
-    pub(crate) fn listen(on: bool) -> io::Result<Self> {
-        if on { Listener::new().map(Self::On) } else { Ok(Self::Off) }
+    /// That is never undone: from here on these signals do not end the process by themselves. SIGHUP is left alone
+    /// where nothing is to be reloaded: who closes a terminal, or keeps a process from that by `nohup`, is obeyed.
+    pub(crate) fn listen(on: bool, reload: bool) -> io::Result<Self> {
+        if on { Listener::new(reload).map(Self::On) } else { Ok(Self::Off) }
     }
 
-    /// The name of the next one. Nothing is lost when it is dropped.
-    pub(crate) async fn next(&mut self) -> &'static str {
+    /// The next one. Nothing is lost when it is dropped.
+    pub(crate) async fn next(&mut self) -> Signal {
         match self {
             Self::On(listener) => listener.next().await,
             Self::Off => future::pending().await,
@@ -31,20 +42,32 @@ impl Signals {
 pub(crate) struct Listener {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hang_up: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
 impl Listener {
-    fn new() -> io::Result<Self> {
+    fn new(reload: bool) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
 
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: reload.then(|| signal(SignalKind::hangup())).transpose()?,
+        })
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> Signal {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(hang_up) => hang_up.recv().await,
+                None => future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Signal::Leave("SIGTERM"),
+            _ = self.interrupt.recv() => Signal::Leave("SIGINT"),
+            _ = hang_up => Signal::Reload,
         }
     }
 }
@@ -57,12 +80,12 @@ pub(crate) struct Listener {
 
 #[cfg(windows)]
 impl Listener {
-    fn new() -> io::Result<Self> {
+    fn new(_reload: bool) -> io::Result<Self> {
         Ok(Self { ctrl_c: tokio::signal::windows::ctrl_c()? })
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> Signal {
         self.ctrl_c.recv().await;
-        "Ctrl-C"
+        Signal::Leave("Ctrl-C")
     }
 }

@@ -13,29 +13,38 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+#[cfg(all(unix, feature = "systemd"))]
+use crate::systemd::Systemd;
 use crate::{
     course::{Course, Told},
     lame_duck::Seen,
     plan::{Plan, Progress, Step},
     reaper::{Reaper, Verdict},
     reason::Reason,
-    signals::Signals,
+    reload::{Reload, Reloader},
+    signals::{Signal, Signals},
 };
 
 /// What the thread may do to the process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Powers {
     /// Take its signals.
     pub(crate) signals: bool,
     /// End it when the budget is over.
     pub(crate) reaper: bool,
+    /// Tell systemd about it.
+    #[cfg(all(unix, feature = "systemd"))]
+    pub(crate) systemd: bool,
+    /// What to do on SIGHUP.
+    pub(crate) reloads: Vec<Reload>,
 }
 
 struct Watcher {
     course: Arc<Course>,
     told: watch::Receiver<Told>,
     plan: Plan,
-    powers: Powers,
+    takes_signals: bool,
+    reaps: bool,
     signals: Signals,
     signalled: bool,
     reaper: Reaper,
@@ -43,6 +52,27 @@ struct Watcher {
 
 /// Starts the thread, and returns when it listens for signals.
 pub(crate) async fn start(course: &Arc<Course>, plan: Plan, powers: Powers) -> io::Result<()> {
+    let Powers { signals: takes_signals, reaper: reaps, reloads, .. } = powers;
+    #[cfg(all(unix, feature = "systemd"))]
+    let systemd = if powers.systemd && Systemd::listens() {
+        Some(Systemd::start(course, plan.budget, reaps)?)
+    } else {
+        None
+    };
+    let reload = !reloads.is_empty();
+    // Under systemd a SIGHUP asks for a reload, be it one of nothing: to die of it would be no answer.
+    #[cfg(all(unix, feature = "systemd"))]
+    let reload = reload || systemd.is_some();
+    if reload {
+        let reloader = Reloader {
+            course: Arc::clone(course),
+            hooks: reloads,
+            #[cfg(all(unix, feature = "systemd"))]
+            systemd,
+        };
+        tokio::spawn(reloader.listen());
+    }
+
     let (ready, started) = oneshot::channel();
     let course = Arc::clone(course);
     let reaper = Reaper::new(&course);
@@ -53,12 +83,13 @@ pub(crate) async fn start(course: &Arc<Course>, plan: Plan, powers: Powers) -> i
             Err(error) => return drop(ready.send(Err(error))),
         };
         runtime.block_on(async move {
-            let signals = match Signals::listen(powers.signals) {
+            let signals = match Signals::listen(takes_signals, reload) {
                 Ok(signals) => signals,
                 Err(error) => return drop(ready.send(Err(error))),
             };
             let told = course.told();
-            let watcher = Watcher { course, told, plan, powers, signals, signalled: false, reaper };
+            let watcher =
+                Watcher { course, told, plan, takes_signals, reaps, signals, signalled: false, reaper };
             drop(ready.send(Ok(())));
             watcher.watch().await;
         });
@@ -68,12 +99,11 @@ pub(crate) async fn start(course: &Arc<Course>, plan: Plan, powers: Powers) -> i
 
 impl Watcher {
     async fn watch(mut self) {
-        let signal = tokio::select! {
-            name = self.signals.next() => Some(name),
-            _ = self.told.wait_for(|told| told.reason.is_some()) => None,
-        };
-        if let Some(name) = signal {
-            self.signal(name);
+        while self.told.borrow_and_update().reason.is_none() {
+            tokio::select! {
+                signal = self.signals.next() => self.heed(signal),
+                _ = self.told.changed() => {}
+            }
         }
 
         let began = self.course.began();
@@ -97,33 +127,37 @@ impl Watcher {
                     self.course.end_lame_duck(why, began + end);
                 }
                 Step::Wait { until } => self.wait(began + until).await,
-                Step::Exit if self.powers.reaper => self.reaper.exit(Verdict::OutOfTime(self.plan.budget)),
+                Step::Exit if self.reaps => self.reaper.exit(Verdict::OutOfTime(self.plan.budget)),
                 Step::Exit => break,
             }
-            if !self.powers.reaper && self.course.phase().current() == Phase::Stopped {
+            if !self.reaps && self.course.phase().current() == Phase::Stopped {
                 break;
             }
         }
 
         // There is nothing left to do but to keep the promise of the second signal, which nobody else would hear.
-        while self.powers.signals {
-            let name = self.signals.next().await;
-            self.signal(name);
+        while self.takes_signals {
+            let signal = self.signals.next().await;
+            self.heed(signal);
         }
     }
 
     async fn wait(&mut self, until: Instant) {
         let phase = self.course.phase().clone();
         tokio::select! {
-            name = self.signals.next() => self.signal(name),
+            signal = self.signals.next() => self.heed(signal),
             _ = self.told.changed() => {}
             () = sleep_until(until) => {}
-            _ = phase.reached(Phase::Stopped), if !self.powers.reaper => {}
+            _ = phase.reached(Phase::Stopped), if !self.reaps => {}
         }
     }
 
     /// The first signal asks, and it may come after a shutdown that began by itself; the second insists.
-    fn signal(&mut self, name: &'static str) {
+    fn heed(&mut self, signal: Signal) {
+        let name = match signal {
+            Signal::Leave(name) => name,
+            Signal::Reload => return self.course.ask_reload(),
+        };
         if self.signalled {
             self.reaper.exit(Verdict::Forced(name));
         }

@@ -5,8 +5,10 @@ use std::{
     error::Error as StdError,
     fmt,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use macadam_core::{Gauges, Render};
 use macadam_graceful_shutdown::{Hook, Shutdown, ShutdownBuilder};
 use macadam_health::{Check, Health, HealthBuilder};
@@ -25,6 +27,8 @@ use crate::{
     tls::Encryption,
 };
 
+type BoxError = Box<dyn StdError + Send + Sync>;
+
 /// What a [`Road`] is made of.
 #[must_use = "a builder does nothing until it is built"]
 pub struct RoadBuilder {
@@ -33,12 +37,26 @@ pub struct RoadBuilder {
     settings: Option<Settings>,
     checks: Vec<Check>,
     hooks: Vec<Hook>,
+    reloads: Vec<Reload>,
     renderer: Option<Arc<dyn Render>>,
+}
+
+struct Reload {
+    name: Cow<'static, str>,
+    run: Box<dyn Fn() -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>,
 }
 
 impl RoadBuilder {
     pub(crate) fn new(name: String) -> Self {
-        Self { name, version: None, settings: None, checks: Vec::new(), hooks: Vec::new(), renderer: None }
+        Self {
+            name,
+            version: None,
+            settings: None,
+            checks: Vec::new(),
+            hooks: Vec::new(),
+            reloads: Vec::new(),
+            renderer: None,
+        }
     }
 
     /// The settings. Where this is not called the build [loads](Settings::load) them. The name given to the builder
@@ -76,6 +94,25 @@ impl RoadBuilder {
         self
     }
 
+    /// Adds what is done on SIGHUP, within 30 s, while the service goes on: to read a file of its own again, say.
+    ///
+    /// The settings of the road are read once. What follows its files by itself, as the certificate of
+    /// `serve.tls_certificate` does, needs no SIGHUP. Where nothing is added, and systemd does not listen, SIGHUP is
+    /// left what it was.
+    pub fn on_reload<H, F, E>(mut self, name: impl Into<Cow<'static, str>>, hook: H) -> Self
+    where
+        H: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let run = Box::new(move || -> BoxFuture<'static, _> {
+            let run = hook();
+            Box::pin(async { run.await.map_err(Into::into) })
+        });
+        self.reloads.push(Reload { name: name.into(), run });
+        self
+    }
+
     /// Replaces the form in which the road refuses requests.
     pub fn on_rejection(mut self, renderer: impl Render) -> Self {
         self.renderer = Some(Arc::new(renderer));
@@ -88,13 +125,13 @@ impl RoadBuilder {
     ///
     /// Where something does not: the error names it, and the cure.
     pub fn build(self) -> Result<Road, Error> {
-        let Self { name, version, settings, checks, hooks, renderer } = self;
+        let Self { name, version, settings, checks, hooks, reloads, renderer } = self;
         let mut settings = settings.map_or_else(Settings::load, Ok)?;
         settings.check()?;
         if settings.source_of("name").is_none() {
             settings.name = name;
         }
-        let shutdown = shutdown(&settings, hooks)?;
+        let shutdown = shutdown(&settings, hooks, reloads)?;
         settings.drain_is(shutdown.drain());
         let handle = shutdown.handle();
         let health = checks.into_iter().fold(Health::builder(), HealthBuilder::check);
@@ -185,14 +222,22 @@ fn load_shed(settings: &Settings) -> Result<LoadShedLayer, Error> {
     Ok(if by_path.is_empty() { layer } else { layer.criticality(move |head| by_path.of(head.uri.path())) })
 }
 
-fn shutdown(settings: &Settings, hooks: Vec<Hook>) -> Result<Shutdown, Error> {
+fn shutdown(settings: &Settings, hooks: Vec<Hook>, reloads: Vec<Reload>) -> Result<Shutdown, Error> {
     let chosen_drain = settings.chosen_drain();
     let settings = &settings.shutdown;
     let builder = Shutdown::builder()
         .lame_duck(settings.lame_duck)
         .lame_duck_min(settings.lame_duck_min)
         .budget(settings.budget);
+    #[cfg(unix)]
+    let builder = builder.systemd(true);
     let builder = chosen_drain.into_iter().fold(builder, ShutdownBuilder::drain);
+    let builder = reloads
+        .into_iter()
+        .fold(builder, |builder, reload| builder.on_reload(reload.name, RELOAD_LIMIT, reload.run));
     // Telemetry's own flush belongs here, as a hook that is `last`: the log has none, it is written as it comes.
     Ok(hooks.into_iter().fold(builder, ShutdownBuilder::hook).build()?)
 }
+
+/// Less than the 90 s after which systemd gives a reload up.
+const RELOAD_LIMIT: Duration = Duration::from_secs(30);

@@ -8,6 +8,10 @@ use crate::house::House;
 /// A part of the drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[cfg_attr(
+    not(feature = "fault-injection"),
+    expect(unreachable_pub, reason = "it is public with the feature")
+)]
 pub enum Mechanism {
     /// To know of bytes that hyper has read and not begun.
     Mark,

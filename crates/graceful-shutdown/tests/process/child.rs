@@ -3,6 +3,7 @@
 use std::{
     env,
     io::{BufRead, BufReader, Lines, Read},
+    os::unix::process::ExitStatusExt,
     process::{self, ChildStderr, ChildStdout, Command, Stdio},
     thread,
     time::Duration,
@@ -29,12 +30,18 @@ pub(crate) struct Exit {
 impl Child {
     /// Starts the test of this name again, where this call does not return: it plays `role` and exits with its code.
     pub(crate) fn start(test: &str, role: fn() -> u8) -> Self {
+        Self::start_with(test, role, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub(crate) fn start_with(test: &str, role: fn() -> u8, variables: &[(&str, &str)]) -> Self {
         if env::var(ROLE).is_ok_and(|name| name == test) {
             play(role);
         }
         let mut process = Command::new(env::current_exe().unwrap())
             .args([test, "--exact", "--nocapture"])
             .env(ROLE, test)
+            .envs(variables.iter().copied())
             // A backtrace takes its time, and the times here are short.
             .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null())
@@ -83,6 +90,11 @@ impl Child {
         let status = self.process.wait().unwrap();
         let after = self.signalled.elapsed();
         Exit { code: status.code().expect("no signal ends it"), after, stderr: self.rest() }
+    }
+
+    /// Waits for its end by a signal, and returns that.
+    pub(crate) fn ended_by(mut self) -> Option<i32> {
+        self.process.wait().unwrap().signal()
     }
 
     fn rest(&mut self) -> String {

@@ -4,6 +4,9 @@
 
 mod child;
 mod roles;
+mod signals;
+#[cfg(feature = "systemd")]
+mod systemd;
 
 use std::{
     io::{Read, Write},

@@ -5,13 +5,17 @@ use std::{
     future,
     io::{self, Write},
     process::Termination,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     thread,
     time::Duration,
 };
 
 use axum::{Router, body::Body, extract::Request, routing::get};
 use macadam_core::{Phase, RequestContext, Route, Stage};
-use macadam_graceful_shutdown::{Hook, Report, Shutdown, ShutdownBuilder, ShutdownHandle};
+use macadam_graceful_shutdown::{Draining, Hook, Report, Shutdown, ShutdownBuilder, ShutdownHandle};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Handle, Runtime},
@@ -141,6 +145,66 @@ pub(crate) fn drops_its_run() -> u8 {
     say(&format!("DROPPED {}", handle.phase()));
     block();
     0
+}
+
+pub(crate) fn hook_hangs() -> u8 {
+    let hangs = || {
+        say("HOOK hangs");
+        future::pending::<Result<_, Infallible>>()
+    };
+    let hook = Hook::new("hangs", hangs).limit(Duration::from_secs(1));
+    let shutdown = short().lame_duck(Duration::ZERO).hook(hook);
+    two_workers().block_on(serve(shutdown))
+}
+
+pub(crate) fn starts_slowly() -> u8 {
+    let shutdown = short().build().unwrap();
+    let slow_start = async |draining: Draining| {
+        say("STARTING");
+        sleep(Duration::from_millis(200)).await;
+        draining.await;
+        Ok::<_, Infallible>(())
+    };
+    exit_code(two_workers().block_on(shutdown.run(slow_start)))
+}
+
+pub(crate) fn never_runs() -> u8 {
+    let _shutdown = short().build().unwrap();
+    say("BUILT");
+    block();
+    0
+}
+
+pub(crate) fn reloads() -> u8 {
+    two_workers().block_on(serve(reloading()))
+}
+
+#[cfg(feature = "systemd")]
+pub(crate) fn reloads_under_systemd() -> u8 {
+    two_workers().block_on(serve(reloading().systemd(true)))
+}
+
+#[cfg(feature = "systemd")]
+pub(crate) fn serves_under_systemd() -> u8 {
+    two_workers().block_on(serve(short().systemd(true)))
+}
+
+#[cfg(feature = "systemd")]
+pub(crate) fn blocks_under_systemd() -> u8 {
+    one_thread().block_on(serve(short().systemd(true)))
+}
+
+/// Every other reload panics; the one after it runs all the same.
+fn reloading() -> ShutdownBuilder {
+    let count = Arc::new(AtomicUsize::new(0));
+    short().on_reload("every other", Duration::from_secs(1), move || {
+        let reload = count.fetch_add(1, Relaxed) + 1;
+        say(&format!("RELOAD {reload}"));
+        async move {
+            assert!(reload % 2 == 1, "as it should");
+            Ok::<_, Infallible>(())
+        }
+    })
 }
 
 /// 300 ms of lame duck, 300 ms of draining, 500 ms of closing.

@@ -8,3 +8,4 @@ mod process;
 mod routes;
 mod settings;
 mod shutdown;
+mod systemd;

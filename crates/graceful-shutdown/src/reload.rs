@@ -1,0 +1,99 @@
+//! What a process does on SIGHUP: it goes on serving, by what it is told now.
+
+use std::{borrow::Cow, error::Error, fmt, pin::Pin, sync::Arc, time::Duration};
+
+use macadam_core::Phase;
+use tokio::time::{Instant, timeout};
+
+use crate::course::Course;
+#[cfg(all(unix, feature = "systemd"))]
+use crate::systemd::Systemd;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type Running = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+
+/// A named action with a limit, that may be asked for again and again.
+pub(crate) struct Reload {
+    name: Cow<'static, str>,
+    limit: Duration,
+    start: Box<dyn Fn() -> Running + Send + Sync>,
+}
+
+impl Reload {
+    pub(crate) fn new<H, F, E>(name: Cow<'static, str>, limit: Duration, hook: H) -> Self
+    where
+        H: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let start = Box::new(move || -> Running {
+            let run = hook();
+            Box::pin(async { run.await.map_err(Into::into) })
+        });
+        Self { name, limit, start }
+    }
+
+    /// Runs it as a task, so that neither its panic nor its blocking takes the rest along; says whether it is done.
+    async fn run(&self) -> bool {
+        let (hook, began) = (&*self.name, Instant::now());
+        let mut task = tokio::spawn((self.start)());
+        let failure: BoxError = match timeout(self.limit, &mut task).await {
+            Ok(Ok(Ok(()))) => {
+                tracing::info!(hook, seconds = began.elapsed().as_secs_f64(), "reloaded");
+                return true;
+            }
+            Ok(Ok(Err(error))) => error,
+            Ok(Err(error)) => error.into(),
+            Err(_) => {
+                task.abort();
+                "cut at its limit".into()
+            }
+        };
+        tracing::error!(hook, error = %failure, "a reload has failed, what was there stays");
+        false
+    }
+}
+
+impl fmt::Debug for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reload").field("name", &self.name).field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+/// Reloads whenever that is asked for, until the shutdown begins.
+pub(crate) struct Reloader {
+    pub(crate) course: Arc<Course>,
+    pub(crate) hooks: Vec<Reload>,
+    #[cfg(all(unix, feature = "systemd"))]
+    pub(crate) systemd: Option<Systemd>,
+}
+
+impl Reloader {
+    pub(crate) async fn listen(self) {
+        loop {
+            tokio::select! {
+                biased;
+                // A process on its way out has no use for it.
+                _ = self.course.phase().reached(Phase::LameDuck) => return,
+                () = self.course.reload_asked() => self.reload().await,
+            }
+        }
+    }
+
+    async fn reload(&self) {
+        #[cfg(all(unix, feature = "systemd"))]
+        self.systemd.iter().for_each(Systemd::reloading);
+        let mut failed = Vec::new();
+        // One after the other, in the order in which they were added: a later one may stand on an earlier one.
+        for hook in &self.hooks {
+            if !hook.run().await {
+                failed.push(&*hook.name);
+            }
+        }
+        if self.hooks.is_empty() {
+            tracing::info!("a reload was asked for, and nothing is there to be reloaded");
+        }
+        #[cfg(all(unix, feature = "systemd"))]
+        self.systemd.iter().for_each(|systemd| systemd.reloaded(&failed));
+    }
+}

@@ -1,0 +1,89 @@
+//! Signals that come early, late, or more than once.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::{AT_ONCE, child::Child, get, roles};
+
+#[test]
+fn sigint_and_sigterm_are_two_signals_and_a_third_changes_nothing() {
+    let mut child = Child::start(
+        "signals::sigint_and_sigterm_are_two_signals_and_a_third_changes_nothing",
+        roles::serves_and_drains,
+    );
+    let _client = get(&child.wait_for("READY"), "/endless");
+    child.wait_for("HANDLING");
+    child.signal(Signal::INT);
+    child.wait_for("DRAINING");
+    child.signal(Signal::TERM);
+    child.signal(Signal::TERM);
+    let exit = child.exit();
+    assert_eq!(exit.code, 1, "{}", exit.stderr);
+    assert!(exit.after < AT_ONCE, "{:?}", exit.after);
+    assert_eq!(exit.stderr.matches("a second signal, SIGTERM: exit code 1").count(), 1, "{}", exit.stderr);
+}
+
+#[test]
+fn a_signal_while_the_server_still_starts_is_not_lost() {
+    let mut child =
+        Child::start("signals::a_signal_while_the_server_still_starts_is_not_lost", roles::starts_slowly);
+    child.wait_for("STARTING");
+    child.signal(Signal::TERM);
+    let exit = child.exit();
+    assert_eq!(exit.code, 0, "{}", exit.stderr);
+    assert!(exit.stderr.contains("macadam: shutdown (SIGTERM): exit code 0"), "{}", exit.stderr);
+}
+
+#[test]
+fn before_run_a_signal_ends_the_process_as_it_always_did() {
+    let mut child =
+        Child::start("signals::before_run_a_signal_ends_the_process_as_it_always_did", roles::never_runs);
+    child.wait_for("BUILT");
+    child.signal(Signal::TERM);
+    assert_eq!(child.ended_by(), Some(Signal::TERM.as_raw()));
+}
+
+#[test]
+fn a_second_signal_while_hooks_run_exits_at_once_and_names_the_hook() {
+    let mut child = Child::start(
+        "signals::a_second_signal_while_hooks_run_exits_at_once_and_names_the_hook",
+        roles::hook_hangs,
+    );
+    child.wait_for("READY");
+    child.signal(Signal::TERM);
+    child.wait_for("HOOK hangs");
+    child.signal(Signal::TERM);
+    let exit = child.exit();
+    assert_eq!(exit.code, 1, "{}", exit.stderr);
+    assert!(exit.after < AT_ONCE, "{:?}", exit.after);
+    assert!(exit.stderr.contains("exit code 1, while cleanup"), "{}", exit.stderr);
+    assert!(exit.stderr.contains("hook `hangs`"), "{}", exit.stderr);
+}
+
+#[test]
+fn a_hang_up_runs_what_is_to_be_reloaded_and_the_process_serves_on() {
+    let mut child = Child::start(
+        "signals::a_hang_up_runs_what_is_to_be_reloaded_and_the_process_serves_on",
+        roles::reloads,
+    );
+    child.wait_for("READY");
+    for reload in 1..=3 {
+        child.signal(Signal::HUP);
+        child.wait_for(&format!("RELOAD {reload}"));
+    }
+    child.signal(Signal::TERM);
+    assert_eq!(child.exit().code, 0);
+}
+
+#[test]
+fn a_hang_up_with_nothing_to_reload_ends_the_process_as_it_always_did() {
+    let mut child = Child::start(
+        "signals::a_hang_up_with_nothing_to_reload_ends_the_process_as_it_always_did",
+        roles::serves_and_drains,
+    );
+    child.wait_for("READY");
+    assert!(child.lives_for(Duration::from_millis(50)));
+    child.signal(Signal::HUP);
+    assert_eq!(child.ended_by(), Some(Signal::HUP.as_raw()));
+}
