@@ -59,7 +59,8 @@
 //! quiet alone does not: who has no probes cannot know that anybody has noticed, and a service that is called once in
 //! ten seconds is quiet most of the time; closing its door then would refuse the next call. So without probes it takes
 //! its most. Three is what Kubernetes and HAProxy wait for; a balancer that waits for more, or a second balancer that
-//! asks more seldom than the first, is what the least is for.
+//! asks more seldom than the first, is what the least is for. Whoever can ask `/readyz` can be one of the three, and takes
+//! no more from anybody than the time between the least and the most.
 //!
 //! A request is what comes through the [layer](DrainLayer), on old connections as on new ones. A connection alone is
 //! none: load balancers also open one to see whether they can.

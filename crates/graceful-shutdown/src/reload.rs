@@ -97,3 +97,69 @@ impl Reloader {
         self.systemd.iter().for_each(|systemd| systemd.reloaded(&failed));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, future, sync::Mutex};
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(1);
+    const TICK: Duration = Duration::from_millis(1);
+
+    /// A reloader whose last hook notes when it ran, and those times.
+    fn reloader(hooks: Vec<Reload>) -> (Arc<Course>, Arc<Mutex<Vec<Instant>>>) {
+        let (course, ran): (_, Arc<Mutex<Vec<_>>>) = (Arc::new(Course::new()), Arc::default());
+        let noted = Arc::clone(&ran);
+        let last = Reload::new("last".into(), LIMIT, move || {
+            noted.lock().unwrap().push(Instant::now());
+            future::ready(Ok::<_, Infallible>(()))
+        });
+        let reloader = Reloader {
+            course: Arc::clone(&course),
+            hooks: hooks.into_iter().chain([last]).collect(),
+            #[cfg(all(unix, feature = "systemd"))]
+            systemd: None,
+        };
+        tokio::spawn(reloader.listen());
+        (course, ran)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reload_that_hangs_is_cut_at_its_limit_and_the_next_one_runs() {
+        let hangs = Reload::new("hangs".into(), LIMIT, future::pending::<Result<(), Infallible>>);
+        let fails = Reload::new("fails".into(), LIMIT, || future::ready(Err("no")));
+        let (course, ran) = reloader(vec![hangs, fails]);
+        course.ask_reload();
+        sleep(LIMIT - TICK).await;
+        assert_eq!(ran.lock().unwrap().len(), 0);
+        sleep(2 * TICK).await;
+        assert_eq!(ran.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_that_are_asked_for_while_one_runs_are_one_more() {
+        let slow = Reload::new("slow".into(), LIMIT, || async {
+            sleep(LIMIT / 2).await;
+            Ok::<_, Infallible>(())
+        });
+        let (course, ran) = reloader(vec![slow]);
+        course.ask_reload();
+        sleep(TICK).await;
+        (0..3).for_each(|_| course.ask_reload());
+        sleep(10 * LIMIT).await;
+        assert_eq!(ran.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_its_way_out_a_process_reloads_nothing() {
+        let (course, ran) = reloader(Vec::new());
+        sleep(TICK).await;
+        course.enter(Phase::LameDuck, None);
+        course.ask_reload();
+        sleep(LIMIT).await;
+        assert_eq!(ran.lock().unwrap().len(), 0);
+    }
+}

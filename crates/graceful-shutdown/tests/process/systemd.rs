@@ -117,6 +117,33 @@ fn the_heart_beats_until_the_runtime_is_blocked_and_then_stops_within_a_tick() {
 }
 
 #[test]
+fn with_the_only_thread_blocked_time_is_still_asked_for_up_to_the_budget() {
+    let manager = Manager::new();
+    let mut child = manager.start(
+        "systemd::with_the_only_thread_blocked_time_is_still_asked_for_up_to_the_budget",
+        roles::blocks_under_systemd,
+    );
+    let _client = get(&child.wait_for("READY"), "/block");
+    child.wait_for("BLOCKED");
+    child.signal(Signal::TERM);
+    let mut asked = Vec::new();
+    while child.since_signal() < roles::BUDGET + TICK {
+        let message = manager.next(TICK).unwrap_or_default();
+        if let Some((_, rest)) = message.split_once("EXTEND_TIMEOUT_USEC=") {
+            let micros = rest.split(' ').next().unwrap().parse().unwrap();
+            asked.push((child.since_signal(), Duration::from_micros(micros)));
+        }
+    }
+    // 3 s at once; when half of them is over, for the half second that is left, and one more.
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    let latest = roles::BUDGET + Duration::from_secs(1) + TICK;
+    assert!(asked.iter().all(|(at, time)| *at + *time < latest), "{asked:?}");
+    let half = roles::BUDGET * 3 / 4;
+    assert!(asked[1].0 >= half && asked[1].0 < half + 3 * TICK, "{asked:?}");
+    assert_eq!(child.exit().code, 75);
+}
+
+#[test]
 fn a_hang_up_reloads_and_systemd_is_told_when_it_begins_and_when_it_is_done() {
     let manager = Manager::new();
     let mut child = manager.start(
@@ -172,4 +199,8 @@ fn a_manager_that_does_not_read_holds_up_neither_the_phases_nor_the_exit() {
     let exit = child.exit();
     assert_eq!(exit.code, 0, "{}", exit.stderr);
     assert!(exit.after < roles::BUDGET, "{:?}", exit.after);
+    // It did wait: nothing of its own got through.
+    while let Some(message) = manager.next(TICK) {
+        assert_eq!(message, "STATUS=of somebody else");
+    }
 }
