@@ -284,7 +284,8 @@ impl fmt::Debug for Road {
 /// Where the settings are wrong or an address cannot be listened on: one sentence, with the cure.
 pub async fn serve(app: Router) -> Result<Report, Error> {
     let settings = Settings::load()?;
-    Road::builder(settings.name.clone()).settings(settings).build()?.serve(app).await
+    let road = Road::builder(settings.name.clone()).settings(settings).build()?;
+    Box::pin(road.serve(app)).await
 }
 
 /// For how long a client may be slower than `serve.min_rate`.
