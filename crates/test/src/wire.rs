@@ -122,6 +122,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Ok(Bytes::from(std::mem::take(&mut self.unread)))
     }
 
+    /// What comes next, as much of it as is there.
+    ///
+    /// # Errors
+    ///
+    /// As the socket says, and where the server has closed.
+    pub async fn some(&mut self) -> io::Result<Bytes> {
+        if self.unread.is_empty() {
+            self.read_more().await?;
+        }
+        Ok(Bytes::from(std::mem::take(&mut self.unread)))
+    }
+
     /// The socket itself. What has been read ahead is lost.
     pub fn into_stream(self) -> S {
         self.stream

@@ -10,8 +10,8 @@
 //! | `GET /spin?ms=2` | burns CPU without yielding |
 //! | `GET /block?ms=1000` | sleeps on a runtime worker |
 //! | `GET /stream?frames=10&every=100&bytes=1024` | a chunked body, a frame every so many ms |
-//! | `GET /sse` | an endless event stream, an event a second, ended cleanly on drain |
-//! | `GET /ws` | WebSocket echo, closed with 1001 on drain |
+//! | `GET /sse` | an endless event stream, an event a second; the road ends it in the drain |
+//! | `GET /ws?deaf=false` | WebSocket echo, over HTTP/2 too; closed with 1001 at its turn in the drain, or deaf to that |
 //! | `GET /bytes?n=1048576` | n bytes with Content-Length |
 //! | `POST /upload` | reads the whole body, answers its length |
 //! | `GET /panic` | panics |
@@ -29,7 +29,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::FromRef,
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use macadam::{LoadShedHandle, Road, Settings, ShutdownHandle};
 use tokio::sync::Semaphore;
@@ -60,7 +60,7 @@ async fn main() -> Result<macadam::Report, macadam::Error> {
         .route("/block", get(work::block))
         .route("/stream", get(response::stream))
         .route("/sse", get(response::sse))
-        .route("/ws", get(response::ws))
+        .route("/ws", any(response::ws))
         .route("/bytes", get(response::bytes))
         .route("/upload", post(request::upload))
         .route("/panic", get(request::panic))

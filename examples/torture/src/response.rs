@@ -3,6 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
+    Extension,
     body::Body,
     extract::{
         Query, State,
@@ -16,9 +17,9 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use macadam::{LoadShedHandle, ShutdownHandle};
+use macadam::{LoadShedHandle, RequestContext, ShutdownHandle};
 use serde::Deserialize;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 #[derive(Deserialize)]
 pub(crate) struct Frames {
@@ -41,53 +42,65 @@ pub(crate) async fn stream(Query(asked): Query<Frames>) -> Body {
     Body::from_stream(frames)
 }
 
-/// An event a second, until the service drains.
-pub(crate) async fn sse(
-    State(shutdown): State<ShutdownHandle>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+/// An event a second, for ever: who ends it is the road, when the service drains.
+pub(crate) async fn sse() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let events = stream::unfold(0_u64, async |count| {
         sleep(Duration::from_secs(1)).await;
         Some((Ok(Event::default().data(count.to_string())), count + 1))
     });
-    Sse::new(events.take_until(shutdown.draining()))
+    Sse::new(events)
 }
 
-/// Sends back what it receives, until the service drains. Counted among the streams, which no layer can do for it.
+#[derive(Deserialize)]
+pub(crate) struct Manners {
+    deaf: Option<bool>,
+}
+
+/// Sends back what it receives, until the service drains; if it is deaf, also after that. Counted among the streams and
+/// waited for in the drain, which no layer can do for it.
 pub(crate) async fn ws(
     State(shutdown): State<ShutdownHandle>,
     State(load_shed): State<LoadShedHandle>,
+    Extension(request): Extension<RequestContext>,
+    Query(manners): Query<Manners>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let Some(place) = load_shed.open_stream() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let serve = async move |socket| {
-        echo(socket, shutdown).await;
-        drop(place);
+    // Before the answer: a drain that begins now has to know of it.
+    let mut connection = shutdown.upgraded(Some(&request));
+    let serve = async move |mut socket| {
+        tokio::select! {
+            () = echo(&mut socket) => {}
+            () = connection.turn(), if manners.deaf != Some(true) => goodbye(socket).await,
+        }
+        drop((connection, place));
     };
     upgrade.on_upgrade(serve).into_response()
 }
 
-async fn echo(mut socket: WebSocket, shutdown: ShutdownHandle) {
-    let mut draining = shutdown.draining();
-    loop {
-        tokio::select! {
-            () = &mut draining => {
-                let close = CloseFrame { code: close_code::AWAY, reason: "the service is shutting down".into() };
-                // A client that has gone already needs no goodbye.
-                let _ = socket.send(Message::Close(Some(close))).await;
-                return;
-            }
-            message = socket.recv() => match message {
-                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
-                    if socket.send(message).await.is_err() {
-                        return;
-                    }
-                }
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-            },
+/// Until the client closes, or is gone.
+async fn echo(socket: &mut WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        let echoes = matches!(message, Message::Text(_) | Message::Binary(_));
+        if echoes && socket.send(message).await.is_err() {
+            return;
         }
     }
 }
+
+/// Says that the service goes away, and waits a little for the client to say that it has heard.
+async fn goodbye(mut socket: WebSocket) {
+    let close = CloseFrame { code: close_code::AWAY, reason: "the service is shutting down".into() };
+    let said = async {
+        if socket.send(Message::Close(Some(close))).await.is_ok() {
+            while let Some(Ok(_)) = socket.recv().await {}
+        }
+    };
+    // A client that has gone already needs no goodbye.
+    let _ = timeout(GOODBYE, said).await;
+}
+
+const GOODBYE: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
 pub(crate) struct Length {

@@ -1,6 +1,7 @@
 //! The torture example as a process of its own, driven over sockets and signals.
 
 mod chain;
+mod endless;
 mod hand_over;
 mod lame_duck;
 mod overload;
@@ -8,4 +9,5 @@ mod process;
 mod routes;
 mod settings;
 mod shutdown;
+mod streams;
 mod systemd;

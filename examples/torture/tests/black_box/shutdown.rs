@@ -117,36 +117,6 @@ async fn under_load_with_h2c_a_signal_cuts_no_response() {
 }
 
 #[tokio::test]
-async fn an_event_stream_and_a_websocket_end_cleanly_on_drain() {
-    let torture = Torture::start(&[]).await;
-    let mut stream = Client::connect(torture.public).await;
-    stream.send("GET /sse HTTP/1.1\r\nhost: t\r\n\r\n").await;
-    let mut socket = Client::connect(torture.public).await;
-    socket
-        .send(
-            "GET /ws HTTP/1.1\r\nhost: t\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
-             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        )
-        .await;
-    assert_eq!(socket.response().await.status, 101);
-    let status = Client::connect(torture.admin).await.get("/status").await;
-    let status: serde_json::Value = serde_json::from_slice(&status.body).unwrap();
-    let is_of_streams = |gauge: &&serde_json::Value| gauge["labels"]["phase"] == "stream";
-    let streams = status["gauges"].as_array().unwrap().iter().find(is_of_streams).unwrap();
-    assert_eq!(streams["value"], 2.0, "each holds a place among the streams");
-    sleep(Duration::from_millis(1_200)).await;
-    torture.signal(Signal::TERM);
-    // The reply is whole: its last chunk has come.
-    let events = stream.response().await;
-    assert!(events.text().contains("data: 0\n\n"), "{}", events.text());
-    let end = socket.closed().await.unwrap();
-    assert_eq!(end[0], 0x88, "a Close frame");
-    assert_eq!(u16::from_be_bytes([end[2], end[3]]), 1001);
-    let exit = torture.exit(Duration::from_secs(10)).await;
-    assert_eq!(exit.code, Some(0), "{}\n{}", exit.stdout, exit.stderr);
-}
-
-#[tokio::test]
 async fn a_second_signal_exits_at_once() {
     let torture = Torture::start(&[]).await;
     let mut client = Client::connect(torture.public).await;
