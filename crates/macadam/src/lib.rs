@@ -93,7 +93,9 @@ mod stack;
 mod tls;
 
 pub use macadam_core::{Kind, Outcome, Rejection, Render, RequestContext};
-pub use macadam_graceful_shutdown::{Draining, Hook, Report, ShutdownHandle};
+pub use macadam_graceful_shutdown::{
+    Draining, Finite, Hook, Report, ShutdownHandle, Turn, UntilDraining, Upgraded,
+};
 pub use macadam_health::Check;
 pub use macadam_load_shed::{LoadShedHandle, Mode};
 pub use macadam_request_id::RequestId;

@@ -61,8 +61,8 @@ impl Road {
         &self.settings
     }
 
-    /// Watches the shutdown, and can begin it. Give it to handlers of endless streams, which have to end when it
-    /// [drains](ShutdownHandle::draining).
+    /// Watches the shutdown, and can begin it. Give it to handlers that upgrade connections, of which the drain has to
+    /// [know](ShutdownHandle::upgraded). Event streams and gRPC streams it ends by itself.
     pub fn shutdown(&self) -> ShutdownHandle {
         self.handle.clone()
     }
