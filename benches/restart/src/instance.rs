@@ -29,6 +29,16 @@ pub(crate) enum Arm {
     Axum,
 }
 
+/// What is started at an address, again and again.
+#[derive(Clone, Copy)]
+pub(crate) struct Service {
+    pub(crate) arm: Arm,
+    pub(crate) follow: Follow,
+    pub(crate) lame_duck: Duration,
+    /// Whether it may refuse requests when it has too much to do, as it does by default.
+    pub(crate) sheds: bool,
+}
+
 /// How one instance follows another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Follow {
@@ -148,9 +158,7 @@ impl Log {
 
 /// An address, and the instance that serves there.
 pub(crate) struct Post {
-    arm: Arm,
-    follow: Follow,
-    lame_duck: Duration,
+    service: Service,
     pub(crate) address: SocketAddr,
     /// Those that overlap without knowing of each other take turns.
     admins: [SocketAddr; 2],
@@ -161,19 +169,17 @@ pub(crate) struct Post {
 }
 
 impl Post {
-    pub(crate) fn start(arm: Arm, follow: Follow, lame_duck: Duration) -> Result<Self> {
+    pub(crate) fn start(service: Service) -> Result<Self> {
         // Taken together before any is let go, so that they differ.
         let listeners = [listen()?, listen()?, listen()?];
         let [address, admin, other] = [0, 1, 2].map(|index: usize| listeners[index].local_addr());
         let socket = listeners.into_iter().next();
         let mut post = Self {
-            arm,
-            follow,
-            lame_duck,
+            service,
             address: address?,
             admins: [admin?, other?],
             generation: 0,
-            socket: socket.filter(|_| follow == Follow::Systemd),
+            socket: socket.filter(|_| service.follow == Follow::Systemd),
             instance: None,
         };
         post.instance = Some(Instance::start(post.command()?)?);
@@ -184,7 +190,7 @@ impl Post {
     pub(crate) fn restart(&mut self) -> Result {
         self.generation += 1;
         let old = self.instance.take().ok_or("the last restart failed")?;
-        let successor = match self.follow {
+        let successor = match self.service.follow {
             Follow::Pass => {
                 let successor = Instance::start(self.command()?)?;
                 old.exit()?;
@@ -213,7 +219,7 @@ impl Post {
 
     fn command(&self) -> Result<Command> {
         let this = env::current_exe()?;
-        let program = match self.arm {
+        let program = match self.service.arm {
             Arm::Macadam => this.with_file_name("torture"),
             Arm::Axum => this,
         };
@@ -236,18 +242,21 @@ impl Post {
                 command.env_remove(name);
             }
         }
-        match self.arm {
+        match self.service.arm {
             Arm::Axum => {
                 command.args(["serve-axum", &self.address.to_string()]);
             }
             Arm::Macadam => {
-                let overlaps_unknown = self.follow == Follow::Close;
+                let overlaps_unknown = self.service.follow == Follow::Close;
                 let admin = self.admins[if overlaps_unknown { self.generation % 2 } else { 0 }];
                 command
                     .env("MACADAM_LISTEN", self.address.to_string())
                     .env("MACADAM_ADMIN_LISTEN", admin.to_string())
-                    .env("MACADAM_SHUTDOWN_LAME_DUCK", format!("{}ms", self.lame_duck.as_millis()))
+                    .env("MACADAM_SHUTDOWN_LAME_DUCK", format!("{}ms", self.service.lame_duck.as_millis()))
                     .env("MACADAM_TELEMETRY_LOGS", "json");
+                if !self.service.sheds {
+                    command.env("MACADAM_LOAD_SHED_MODE", "off");
+                }
                 if overlaps_unknown {
                     command.env("MACADAM_SERVE_REUSE_PORT", "true");
                 }

@@ -266,3 +266,66 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// For the connections to be opened, before anything happens to them.
 const WARM_UP: Duration = Duration::from_millis(400);
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::{TcpListener, TcpStream},
+    };
+
+    use socket2::SockRef;
+
+    use super::*;
+    use crate::instance::listen;
+
+    static KEPT: [Part; 1] = [Part { weight: 1, way: Way::Kept, target: "/", upload: 0 }];
+    const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no";
+    const NO: &str = "HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n";
+
+    /// Whether the connection stays open.
+    type Treat = fn(&mut TcpStream) -> bool;
+
+    /// What a client sees of a server that treats each request so.
+    fn offered(treat: Treat) -> Tally {
+        let listener = listen().unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || serve(&listener, treat));
+        Load { address, rate: 200.0, connections: 10, mix: &KEPT, seed: 1 }.during(|| ()).1
+    }
+
+    fn serve(listener: &TcpListener, treat: Treat) {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(
+                move || {
+                    while matches!(stream.read(&mut [0; 1024]), Ok(1..)) && treat(&mut stream) {}
+                },
+            );
+        }
+    }
+
+    fn answer(stream: &mut TcpStream, answer: &str) -> bool {
+        stream.write_all(answer.as_bytes()).is_ok()
+    }
+
+    #[test]
+    fn each_way_to_fail_is_told_apart() {
+        let well = offered(|stream| answer(stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"));
+        assert!(well.answered > 20 && well.failed() == 0, "{well}");
+
+        let all = |tally: Tally, failure: Failure| {
+            assert!(tally.failed() > 20 && tally.failed() == tally.requests(), "{tally}");
+            assert!(tally.to_string().contains(&format!("({} {failure})", tally.failed())), "{tally}");
+        };
+        all(offered(|_| false), Failure::Ended);
+        all(offered(|stream| !answer(stream, HALF)), Failure::Truncated);
+        all(offered(|stream| answer(stream, NO)), Failure::Status(503));
+        // Closed by a reset.
+        let reset: Treat = |stream| SockRef::from(&*stream).set_linger(Some(Duration::ZERO)).is_err();
+        all(offered(reset), Failure::Reset);
+        let nobody = listen().unwrap().local_addr().unwrap();
+        let load = Load { address: nobody, rate: 200.0, connections: 10, mix: &KEPT, seed: 1 };
+        all(load.during(|| ()).1, Failure::Refused);
+    }
+}

@@ -69,6 +69,10 @@ struct PartArgs {
     #[arg(long)]
     no_control: bool,
 
+    /// Let ours refuse nothing, also where a busy machine keeps it from its work
+    #[arg(long)]
+    no_shedding: bool,
+
     /// Let two instances listen at once, instead of one passing its listener to the other
     #[arg(long)]
     reuse_port: bool,
@@ -102,6 +106,7 @@ fn measure(args: &PartArgs) -> bool {
         connections: args.connections,
         seed: args.seed,
         is_quick: args.quick,
+        sheds: !args.no_shedding,
         control: !args.no_control,
         overlap: if args.reuse_port { Follow::Close } else { Follow::Pass },
         max_lag: Duration::from_millis(args.max_lag),

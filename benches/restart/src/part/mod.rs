@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::{instance::Follow, table::Row};
+use crate::{
+    instance::{Arm, Follow, Service},
+    table::Row,
+};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Part {
@@ -38,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// Less of everything, and of the control only what fails for certain: it shows that all works, and not how well.
     pub(crate) is_quick: bool,
+    /// Whether the service may refuse requests when it has too much to do.
+    pub(crate) sheds: bool,
     /// Whether the control runs too.
     pub(crate) control: bool,
     /// How ours follow each other where they overlap.
@@ -60,6 +65,12 @@ impl Part {
             Self::Anew => anew::run(plan, add),
             Self::Prompt => prompt::run(plan, add),
         }
+    }
+}
+
+impl Plan {
+    fn service(&self, arm: Arm, follow: Follow, lame_duck: Duration) -> Service {
+        Service { arm, follow, lame_duck, sheds: self.sheds }
     }
 }
 

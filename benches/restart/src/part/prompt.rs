@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Plan;
 use crate::{
     Result, doing,
-    instance::{Arm, Follow, Post},
+    instance::{Arm, Follow, Post, Service},
     load::pause,
     table::{Row, Verdict},
 };
@@ -26,7 +26,7 @@ pub(super) fn run(plan: &Plan, add: &mut dyn FnMut(Row)) {
     }
 }
 
-type Measure = fn(Arm) -> Result<Duration>;
+type Measure = fn(Service) -> Result<Duration>;
 
 fn row(plan: &Plan, what: &str, measure: Measure, limit: Duration) -> Row {
     let must = format!("p99 ≤ {limit:?}");
@@ -48,20 +48,21 @@ fn row(plan: &Plan, what: &str, measure: Measure, limit: Duration) -> Row {
 
 fn times(plan: &Plan, what: &str, measure: Measure, arm: Arm) -> Result<Vec<Duration>> {
     doing(&format!("{what}, {arm}: {} times", plan.restarts));
-    let mut times: Vec<_> = (0..plan.restarts).map(|_| measure(arm)).collect::<Result<_>>()?;
+    let service = plan.service(arm, Follow::Gap, Duration::ZERO);
+    let mut times: Vec<_> = (0..plan.restarts).map(|_| measure(service)).collect::<Result<_>>()?;
     times.sort_unstable();
     Ok(times)
 }
 
-fn signal_to_exit(arm: Arm) -> Result<Duration> {
-    let instance = Post::start(arm, Follow::Gap, Duration::ZERO)?.into_instance()?;
+fn signal_to_exit(service: Service) -> Result<Duration> {
+    let instance = Post::start(service)?.into_instance()?;
     let begun = Instant::now();
     instance.terminate()?;
     Ok(instance.exit()? - begun)
 }
 
-fn last_byte_to_exit(arm: Arm) -> Result<Duration> {
-    let post = Post::start(arm, Follow::Gap, Duration::ZERO)?;
+fn last_byte_to_exit(service: Service) -> Result<Duration> {
+    let post = Post::start(service)?;
     let mut stream = TcpStream::connect(post.address)?;
     let instance = post.into_instance()?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;

@@ -72,7 +72,7 @@ fn shutdowns(plan: &Plan, arm: Arm, lame_duck: Duration) -> Result<Sum> {
         if number % 10 == 0 {
             doing(&format!("race, {arm}, lame duck {lame_duck:?}: {number} of {}, {sum}", plan.restarts));
         }
-        let post = Post::start(arm, Follow::Gap, lame_duck)?;
+        let post = Post::start(plan.service(arm, Follow::Gap, lame_duck))?;
         let address = post.address;
         let mut offsets: Vec<_> =
             (0..plan.connections).map(|_| AROUND.mul_f64(2.0 * uniform(&mut random))).collect();

@@ -74,7 +74,7 @@ impl Trial {
     fn offer(&self, plan: &Plan, arm: Arm, follow: Follow) -> Result<Outcome> {
         for attempt in 1.. {
             let count = if self.front.is_some() { 3 } else { 1 };
-            let posts = (0..count).map(|_| Post::start(arm, follow, LAME_DUCK));
+            let posts = (0..count).map(|_| Post::start(plan.service(arm, follow, LAME_DUCK)));
             let mut posts: Vec<_> = posts.collect::<Result<_>>()?;
             let addresses: Vec<_> = posts.iter().map(|post| post.address).collect();
             let proxy = self.front.map(|kind| Proxy::start(kind, &addresses)).transpose()?;
