@@ -290,3 +290,28 @@ impl fmt::Display for LeftTask {
         f.write_str(if self.cut { ", aborted, and blocking its thread" } else { "" })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_is_cut_at_its_limit_after_it_was_told_and_not_a_tick_before() {
+        let (limit, tick) = (Duration::from_secs(2), Duration::from_millis(1));
+        for (takes, latest, lost) in [
+            (limit - tick, None, 0),
+            (limit + tick, None, 1),
+            (limit - 2 * tick, Some(limit - tick), 0),
+            (limit, Some(limit - tick), 1),
+        ] {
+            let course = Arc::new(Course::new());
+            let told = Instant::now();
+            TaskBuilder::new(&course, "task".into()).limit(limit).spawn(sleep(takes));
+            course.tasks.end(Phase::Draining, told, latest.map(|latest| told + latest)).await;
+            assert_eq!(course.tasks.lost().cut.total, lost, "{takes:?} of {latest:?}");
+            assert_eq!(told.elapsed(), takes.min(latest.unwrap_or(limit)));
+        }
+    }
+}

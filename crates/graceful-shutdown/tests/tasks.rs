@@ -12,7 +12,6 @@ use tokio::{
 };
 
 const A_WHILE: Duration = Duration::from_millis(40);
-const TICK: Duration = Duration::from_millis(1);
 
 fn shutdown() -> ShutdownBuilder {
     Shutdown::builder().signals(false).reaper(false).lame_duck(A_WHILE).drain(A_WHILE)
@@ -20,11 +19,6 @@ fn shutdown() -> ShutdownBuilder {
 
 async fn serve(draining: Draining) -> Result<(), Infallible> {
     draining.await;
-    Ok(())
-}
-
-/// A server that ends by itself, so that the test's clock may be paused: the watcher's never is.
-async fn serve_no_more(_: Draining) -> Result<(), Infallible> {
     Ok(())
 }
 
@@ -86,21 +80,16 @@ async fn a_task_that_does_not_end_is_cut_with_the_drain_and_named() {
     assert_eq!(tasks(&handle), (0.0, 0.0));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_task_is_cut_at_its_limit_after_it_was_told_and_not_a_tick_before() {
-    let limit = Duration::from_secs(2);
+#[tokio::test]
+async fn a_task_with_a_limit_does_not_hold_the_drain_longer() {
     let shutdown = shutdown().drain(Duration::from_secs(10)).build().unwrap();
     let handle = shutdown.handle();
-    for (name, takes) in [("just", limit - TICK), ("late", limit + TICK)] {
-        let draining = handle.draining();
-        handle.task(name).limit(limit).spawn(async move {
-            draining.await;
-            sleep(takes).await;
-        });
-    }
-    let report = shutdown.run(serve_no_more).await;
-    assert_eq!((names(report.tasks_cut()), report.exit_code()), (vec!["late"], 75));
-    assert_eq!(report.tasks_cut()[0].age(), limit);
+    handle.task("deaf").limit(A_WHILE).spawn(future::pending::<()>());
+    handle.trigger("enough");
+    let report = shutdown.run(serve).await;
+    assert_eq!((names(report.tasks_cut()), report.exit_code()), (vec!["deaf"], 75));
+    let (_, drained) = report.phases().iter().find(|(phase, _)| *phase == Phase::Draining).unwrap();
+    assert!((A_WHILE..Duration::from_secs(5)).contains(drained), "{drained:?}");
 }
 
 #[tokio::test(start_paused = true)]
