@@ -51,6 +51,33 @@ async fn a_listener_that_is_bound_already_is_taken_over() {
 }
 
 #[tokio::test]
+async fn where_another_process_has_the_address_it_answers_there_once_it_is_free() {
+    let taken = TcpListener::bind(anywhere()).unwrap();
+    let address = taken.local_addr().unwrap();
+    let admin = Admin::when_free(address, health()).spawn().unwrap();
+    assert_eq!(admin.local_addr(), address);
+    drop(taken);
+    let answers = async {
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), answers).await.unwrap();
+    assert_eq!(Client::connect(address).await.get("/livez").await.text(), "ok");
+    admin.stop();
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[tokio::test]
+async fn while_it_waits_for_its_address_it_stops_when_it_is_told() {
+    let taken = TcpListener::bind(anywhere()).unwrap();
+    let admin = Admin::when_free(taken.local_addr().unwrap(), health()).spawn().unwrap();
+    let from = Instant::now();
+    admin.stop();
+    assert!(from.elapsed() < Duration::from_millis(500));
+}
+
+#[tokio::test]
 async fn it_stops_when_it_is_told_and_the_port_is_free_then() {
     let admin = Admin::bind(anywhere(), health()).unwrap().spawn().unwrap();
     let address = admin.local_addr();

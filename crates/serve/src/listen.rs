@@ -8,7 +8,7 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-use crate::hand_over::{self, HandOver, Listener, Origin};
+use crate::hand_over::{HandOver, Listener, Origin};
 
 /// How to listen on an address.
 ///
@@ -19,6 +19,7 @@ pub struct Listen {
     backlog: i32,
     reuse_port: bool,
     hand_over: HandOver,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nobody is asked there"))]
     pub(crate) service: String,
     pub(crate) companion: Option<Companion>,
 }
@@ -26,6 +27,7 @@ pub struct Listen {
 /// Another address of the process.
 #[derive(Clone, Debug)]
 pub(crate) struct Companion {
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no systemd"))]
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
 }
@@ -97,7 +99,7 @@ impl Listen {
     pub async fn listen(&self) -> io::Result<Listener> {
         #[cfg(unix)]
         if matches!(self.hand_over, HandOver::Auto | HandOver::Systemd) {
-            if let Some(listener) = hand_over::inherit(self)? {
+            if let Some(listener) = crate::hand_over::inherit(self)? {
                 return Ok(listener);
             }
         }
@@ -106,7 +108,7 @@ impl Listen {
         }
         #[cfg(target_os = "linux")]
         if self.is_passed() {
-            return hand_over::take_or_bind(self).await;
+            return crate::hand_over::take_or_bind(self).await;
         }
         let companion = self.companion.as_ref().map(Companion::bind);
         Ok(Listener::alone(self.bind()?, Origin::Bound).with_companion(companion))
