@@ -76,6 +76,10 @@ fn cure(error: &io::Error, key: &str) -> String {
         io::ErrorKind::AddrNotAvailable => {
             format!("; this machine has no such address: set MACADAM_{variable} to one that it has")
         }
+        // Of an address that is systemd's to make.
+        io::ErrorKind::NotFound => {
+            "; start it by its .socket unit, or set MACADAM_SERVE_HAND_OVER to `auto`".to_owned()
+        }
         _ => String::new(),
     }
 }

@@ -295,3 +295,22 @@ const TO_ANSWER_PROBES: Duration = Duration::from_millis(50);
 /// From the sockets that another instance gave to its last word. It waits longer.
 const TO_GET_READY: Duration = Duration::from_secs(30);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use macadam_health::Check;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_successor_has_30_s_to_get_ready_and_not_a_tick_more() {
+        let check = Check::new("postgres", async || Err::<(), _>("no connection")).critical();
+        let road = Road::builder("orders").settings(Settings::default()).check(check).build().unwrap();
+        let ready = road.is_ready_in_time();
+        let mut ready = std::pin::pin!(ready);
+        let tick = Duration::from_millis(1);
+        assert!(tokio::time::timeout(TO_GET_READY - tick, &mut ready).await.is_err());
+        let error = tokio::time::timeout(tick * 2, &mut ready).await.unwrap().unwrap_err();
+        assert!(error.ends_with("keeps it; end that one first to start all the same"), "{error}");
+    }
+}

@@ -3,24 +3,38 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are a test too")]
 
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener as StdListener},
+    os::fd::OwnedFd,
+    process::Stdio,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
 
 use macadam_test::wire::Client;
-use tokio::{net::TcpListener, task::JoinSet, time::sleep};
+use rustix::process::Signal;
+use tokio::{
+    process::Command,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
-use crate::process::{Torture, refused};
+use crate::process::{SERVICE, Torture, command, refused};
 
-/// Two addresses that nobody has, for the service and its admin listener.
-async fn addresses() -> [String; 2] {
-    let free =
-        [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
-    free.map(|listener| listener.local_addr().unwrap().to_string())
+/// Two addresses, for the service and its admin listener, that nobody has, and that no client gets for its end: those ports
+/// are higher.
+fn addresses() -> [String; 2] {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let from = u16::try_from(std::process::id() % 1_000).unwrap() * 20;
+    let free = || loop {
+        let port = 10_000 + (from + NEXT.fetch_add(1, SeqCst)) % 20_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return format!("127.0.0.1:{port}");
+        }
+    };
+    [free(), free()]
 }
 
 fn at([public, admin]: &[String; 2]) -> Vec<(&'static str, &str)> {
@@ -73,7 +87,7 @@ async fn client(address: SocketAddr, close: bool, path: &'static str, tally: Arc
 
 #[tokio::test]
 async fn a_second_instance_takes_over_under_requests_and_none_fails() {
-    let addresses = addresses().await;
+    let addresses = addresses();
     let mut first = Torture::start(&at(&addresses)).await;
     let (public, admin) = (first.public, first.admin);
     let (tally, probes) = (Arc::<Tally>::default(), Arc::<Tally>::default());
@@ -105,7 +119,7 @@ async fn a_second_instance_takes_over_under_requests_and_none_fails() {
 
 #[tokio::test]
 async fn another_service_gets_no_listener_and_says_whose_it_is() {
-    let addresses = addresses().await;
+    let addresses = addresses();
     let _first = Torture::start(&at(&addresses)).await;
     let exit = refused(&[&*at(&addresses), &[("MACADAM_NAME", "inventory")]].concat()).await;
     assert_eq!(exit.code, Some(1));
@@ -115,10 +129,74 @@ async fn another_service_gets_no_listener_and_says_whose_it_is() {
 
 #[tokio::test]
 async fn where_hand_over_is_close_a_second_instance_finds_the_address_in_use() {
-    let addresses = addresses().await;
+    let addresses = addresses();
     let close: &[_] = &[("MACADAM_SERVE_HAND_OVER", "close")];
     let _first = Torture::start(&[&*at(&addresses), close].concat()).await;
     let exit = refused(&at(&addresses)).await;
     assert_eq!(exit.code, Some(1));
     assert!(exit.stderr.contains("another process listens there: stop it"), "{}", exit.stderr);
+}
+
+/// The service as systemd starts it: with sockets that somebody else has made, and variables that say so.
+fn activated(public: &StdListener, admin: &StdListener) -> Command {
+    let script = format!(
+        "exec 3<&0 4<&2 </dev/null 2>&1; LISTEN_FDS=2 LISTEN_PID=$$ LISTEN_FDNAMES=torture.socket:admin exec '{SERVICE}'"
+    );
+    let mut command = command("sh", &[("MACADAM_SHUTDOWN_LAME_DUCK", "100ms")]);
+    let passed = |socket: &StdListener| Stdio::from(OwnedFd::from(socket.try_clone().unwrap()));
+    command.args(["-c", &script]).stdin(passed(public)).stderr(passed(admin));
+    command
+}
+
+#[tokio::test]
+async fn the_sockets_of_systemd_are_served_and_keep_who_comes_between_two_instances() {
+    let [public, admin] = addresses().map(|address| StdListener::bind(address).unwrap());
+    let first = Torture::run(activated(&public, &admin)).await;
+    assert_eq!((first.public, first.admin), (public.local_addr().unwrap(), admin.local_addr().unwrap()));
+    assert_eq!(Client::connect(first.public).await.get("/context").await.status, 200);
+    assert_eq!(Client::connect(first.admin).await.get("/readyz").await.status, 200);
+    first.signal(Signal::TERM);
+    let exit = first.exit(Duration::from_secs(10)).await;
+    assert_eq!(exit.code, Some(0), "{}", exit.stdout);
+    assert!(exit.stdout.contains("listening on the socket of systemd"), "{}", exit.stdout);
+
+    let mut early = Client::connect(public.local_addr().unwrap()).await;
+    early.send("GET /context HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    let second = Torture::run(activated(&public, &admin)).await;
+    assert_eq!(early.response().await.status, 200);
+    assert_eq!(Client::connect(second.admin).await.get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn sockets_that_are_for_another_process_are_left_alone() {
+    let addresses = addresses();
+    let foreign = [("LISTEN_FDS", "1"), ("LISTEN_PID", "1")];
+    let torture = Torture::start(&[&*at(&addresses), &foreign].concat()).await;
+    assert_eq!(torture.public.to_string(), addresses[0]);
+    drop(torture);
+    let systemd = [("MACADAM_SERVE_HAND_OVER", "systemd")];
+    let exit = refused(&[&*at(&addresses), &foreign, &systemd].concat()).await;
+    assert_eq!(exit.code, Some(1));
+    let sentence = "systemd has made no socket for this process (LISTEN_FDS); start it by its .socket unit, or set \
+                    MACADAM_SERVE_HAND_OVER to `auto`";
+    assert!(exit.stderr.contains(sentence), "{}", exit.stderr);
+}
+
+#[tokio::test]
+async fn who_finds_the_admin_address_taken_serves_and_has_it_as_soon_as_it_is_free() {
+    let [public, admin] = addresses();
+    let taken = StdListener::bind(&admin).unwrap();
+    let torture = Torture::start(&at(&[public, admin])).await;
+    assert_eq!(Client::connect(torture.public).await.get("/context").await.status, 200);
+    drop(taken);
+    let answers = async {
+        while tokio::net::TcpStream::connect(torture.admin).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+        Client::connect(torture.admin).await.get("/readyz").await.status
+    };
+    assert_eq!(timeout(Duration::from_secs(10), answers).await.unwrap(), 200);
+    torture.signal(Signal::TERM);
+    let exit = torture.exit(Duration::from_secs(10)).await;
+    assert!(exit.stdout.contains("wait until it is free"), "{}", exit.stdout);
 }

@@ -10,6 +10,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+pub(crate) const SERVICE: &str = env!("CARGO_BIN_EXE_torture");
+
 /// A running service. It is killed when this is dropped.
 pub(crate) struct Torture {
     child: Child,
@@ -28,8 +30,9 @@ pub(crate) struct Exit {
     pub(crate) stderr: String,
 }
 
-fn command(variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_torture"));
+/// Runs `program` with these variables, and no others that a service reads.
+pub(crate) fn command(program: &str, variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("MACADAM_") || name == "RUST_LOG") {
             command.env_remove(name);
@@ -49,9 +52,20 @@ fn command(variables: &[(&str, &str)]) -> Command {
 impl Torture {
     /// Starts it with these variables, and waits until it says where it listens.
     pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
-        let mut child = command(variables).spawn().expect("the example runs");
+        Self::run(command(SERVICE, variables)).await
+    }
+
+    /// Runs this command, which is a service in the end, and waits until it says where it listens.
+    pub(crate) async fn run(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the example runs");
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let stderr = tokio::spawn(read_all(BufReader::new(child.stderr.take().expect("it is piped"))));
+        let stderr = child.stderr.take().map(BufReader::new);
+        let stderr = tokio::spawn(async {
+            match stderr {
+                Some(stderr) => read_all(stderr).await,
+                None => String::new(),
+            }
+        });
         let mut seen = String::new();
         let (mut public, mut admin) = (None, None);
         while public.is_none() || admin.is_none() {
@@ -96,7 +110,7 @@ impl Torture {
 /// Runs it with settings that are wrong, to its end.
 pub(crate) async fn refused(variables: &[(&str, &str)]) -> Exit {
     let from = Instant::now();
-    let output = command(variables).output();
+    let output = command(SERVICE, variables).output();
     let output =
         timeout(Duration::from_secs(10), output).await.expect("it exits by itself").expect("it runs");
     Exit {
