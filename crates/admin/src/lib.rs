@@ -70,6 +70,10 @@
 //!
 //! Bind it before anything starts, spawn it before the checks, and drop its handle last: it does not follow the
 //! process' phase, so that the whole of a shutdown can be watched.
+//!
+//! Where the service's socket is [handed over](Admin::handed_over) to a successor, this one goes along, and its connections are
+//! closed when they are idle: who asks next asks the successor. An address that another process has, such as an
+//! instance that is about to end, is [waited for](Admin::when_free).
 
 mod admin;
 mod error;

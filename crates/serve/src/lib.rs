@@ -109,7 +109,7 @@
 //! | phase | new connections | HTTP/1 | HTTP/2 |
 //! |---|---|---|---|
 //! | lame duck | accepted, and answered at least once | answers say `Connection: close`; idle connections are left alone, since closing them is what loses requests | GOAWAY once a connection has answered a stream |
-//! | draining | those that the kernel has accepted are taken, then the listener closes | what is half sent is answered; idle connections end | GOAWAY; streams, new ones too, are served until the client has acknowledged |
+//! | draining | those that the kernel has accepted are taken, twice, 20 ms apart; then the listener closes | what is half sent is answered; idle connections end | GOAWAY; streams, new ones too, are served until the client has acknowledged |
 //! | closing | | cut, and counted in [`Served`] | cut, and counted |
 //!
 //! An idle HTTP/1 connection is ended by showing hyper an end of file, and only if nothing runs on it, its last answer
@@ -119,6 +119,36 @@
 //! acknowledges no ping is dropped when it has run no stream, and moved no byte, for a second.
 //!
 //! An upgraded connection is waited for like any other, and its reads and writes fail once the server is closing.
+//!
+//! # Hand-over
+//!
+//! Closing a listening socket resets who waits in it, however lately its queue was emptied: nobody is lost only where the next
+//! process has the same socket. [`Listen::listen`] gets it from systemd, or from the instance that runs at the address, and
+//! a [`Server`] on it gives it to the next one that asks. Both accept until the next one does serve; then this one stops, and
+//! leaves the queue as it is. A successor that ends before that has taken nothing along. [`HandOver`] says which of these.
+//!
+//! ```no_run
+//! # async fn example(service: axum::Router, phase: macadam_core::PhaseOwner) -> std::io::Result<()> {
+//! use macadam_core::Phase;
+//! use macadam_serve::{Listen, Server};
+//!
+//! let listener = Listen::new(([0, 0, 0, 0], 8080).into()).service("orders").listen().await?;
+//! let (server, handle) = Server::new(listener).phase(phase.watch()).pair();
+//! let handed_over = handle.handed_over().clone();
+//! tokio::spawn(async move {
+//!     handed_over.happens().await; // the next instance serves: this one may go
+//!     phase.advance(Phase::LameDuck, None);
+//! });
+//! server.serve(service).await;
+//! # Ok(()) }
+//! ```
+//!
+//! A server whose listener has been handed over ends when its last connection has, from its lame duck on. One without a
+//! phase drains at once.
+//!
+//! Only a process of the same user is answered, and only one that asks for the same service; it has a second to ask and a
+//! minute to serve. A second socket of the process goes along as the [companion](Listen::companion). The user and the address
+//! are the name by which an instance is found, so on port 0 nobody is. It is Linux' to have; elsewhere the socket is bound.
 //!
 //! # TLS
 //!
