@@ -8,7 +8,10 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{board::Board, lame_duck::LameDuckEnd, ledger::Ledger, reason::Reason, tasks::Tasks};
+use crate::{
+    board::Board, lame_duck::LameDuckEnd, ledger::Ledger, reason::Reason, server_notes::ServerNotes,
+    tasks::Tasks,
+};
 
 #[derive(Debug)]
 pub(crate) struct Course {
@@ -21,6 +24,7 @@ pub(crate) struct Course {
     pub(crate) hooks: Board,
     pub(crate) tasks: Tasks,
     reload: Notify,
+    pub(crate) server: ServerNotes,
 }
 
 /// What the watcher is told by others.
@@ -43,6 +47,7 @@ impl Course {
             hooks: Board::default(),
             tasks: Tasks::default(),
             reload: Notify::new(),
+            server: ServerNotes::default(),
         }
     }
 

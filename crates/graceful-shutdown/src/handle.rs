@@ -101,6 +101,17 @@ impl ShutdownHandle {
         Upgraded::enter(self.course.ledger(), request)
     }
 
+    /// Notes for the report what a server cut when its time to drain was over: so many connections, and requests on
+    /// them whose response was not over.
+    pub fn note_cut(&self, connections: usize, requests: usize) {
+        self.course.server.cut(connections, requests);
+    }
+
+    /// Notes for the report that a server threw requests away unread, since it had closed its side of the connection.
+    pub fn note_discarded(&self, requests: u64) {
+        self.course.server.discard(requests);
+    }
+
     /// The requests in flight.
     pub fn in_flight(&self) -> &InFlight {
         &self.course.ledger().in_flight

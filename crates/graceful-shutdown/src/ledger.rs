@@ -17,6 +17,7 @@ pub(crate) struct Ledger {
     pub(crate) turns: Arc<Turns>,
     arrived: AtomicU64,
     completed: AtomicU64,
+    late: AtomicU64,
     cut: AtomicU64,
     /// The first of them.
     cut_named: Mutex<Vec<RequestContext>>,
@@ -30,6 +31,7 @@ impl Ledger {
             phase,
             arrived: AtomicU64::new(0),
             completed: AtomicU64::new(0),
+            late: AtomicU64::new(0),
             cut: AtomicU64::new(0),
             cut_named: Mutex::default(),
         }
@@ -37,9 +39,11 @@ impl Ledger {
 
     /// Notes a new request.
     pub(crate) fn note_arrival(&self) {
+        let phase = self.phase.current();
         // Not before: the counters are one cache line for all threads, and nobody would read it.
-        if self.phase.current() >= Phase::LameDuck {
+        if phase >= Phase::LameDuck {
             self.arrived.fetch_add(1, Relaxed);
+            self.late.fetch_add(u64::from(phase >= Phase::Draining), Relaxed);
         }
     }
 
@@ -82,6 +86,11 @@ impl Ledger {
     /// Responses that were finished since the shutdown began.
     pub(crate) fn completed(&self) -> u64 {
         self.completed.load(Relaxed)
+    }
+
+    /// Requests that came when nothing was accepted any more, on connections that were open.
+    pub(crate) fn late(&self) -> u64 {
+        self.late.load(Relaxed)
     }
 
     /// Requests that were dropped since their time to drain was over.

@@ -177,6 +177,7 @@ mod reload;
 mod report;
 mod roll;
 mod run;
+mod server_notes;
 mod service;
 mod signals;
 #[cfg(all(unix, feature = "systemd"))]

@@ -31,7 +31,10 @@ pub struct Report {
     pub(crate) lame_duck_end: Option<LameDuckEnd>,
     pub(crate) completed: u64,
     pub(crate) streams_ended: u64,
+    pub(crate) late: u64,
+    pub(crate) discarded: u64,
     pub(crate) cut: Roll<CutRequest>,
+    pub(crate) connections_cut: usize,
     pub(crate) server_cut: bool,
     pub(crate) tasks: Lost,
     pub(crate) hooks: Vec<HookReport>,
@@ -69,6 +72,17 @@ impl Report {
         self.streams_ended
     }
 
+    /// How many requests came when nothing was accepted any more, on connections that were still open.
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// How many requests the server [threw away unread](crate::ShutdownHandle::note_discarded): who sent them has to
+    /// send them again.
+    pub fn discarded(&self) -> u64 {
+        self.discarded
+    }
+
     /// How many requests were cut, because their time was over.
     pub fn cut_total(&self) -> usize {
         self.cut.total
@@ -77,6 +91,11 @@ impl Report {
     /// Those of them that have a context, 32 at most.
     pub fn cut(&self) -> &[CutRequest] {
         &self.cut.named
+    }
+
+    /// How many connections the server [cut](crate::ShutdownHandle::note_cut), with a request on them or without.
+    pub fn connections_cut(&self) -> usize {
+        self.connections_cut
     }
 
     /// Whether the server's future had not ended in time either, and was dropped with the connections it held.
@@ -103,7 +122,7 @@ impl Report {
     /// server failed or a task panicked, else 0.
     pub fn exit_code(&self) -> u8 {
         let Lost { cut, panicked } = &self.tasks;
-        if self.server_cut || self.cut.total > 0 || cut.total > 0 {
+        if self.server_cut || self.connections_cut > 0 || self.cut.total > 0 || cut.total > 0 {
             exit_code::CUT
         } else if self.error.is_some() || panicked.total > 0 || !self.hooks.iter().all(HookReport::is_done) {
             exit_code::FAILED
@@ -130,8 +149,17 @@ impl fmt::Display for Report {
         if let Some(end) = self.lame_duck_end {
             write!(f, "\n  the lame duck ended: {end}")?;
         }
+        if self.late > 0 {
+            write!(f, "\n  late: {} requests, after accepting had ended", self.late)?;
+        }
+        if self.discarded > 0 {
+            write!(f, "\n  discarded: {} requests, on connections that were closed", self.discarded)?;
+        }
         if self.server_cut {
             write!(f, "\n  cut: the server, with the connections it still held")?;
+        }
+        if self.connections_cut > 0 {
+            write!(f, "\n  cut: {} connections", self.connections_cut)?;
         }
         self.cut.write(f, "\n  cut: ", "requests")?;
         self.tasks.cut.write(f, "\n  cut: ", "tasks")?;

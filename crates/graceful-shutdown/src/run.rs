@@ -12,7 +12,6 @@ use crate::{
     fit::{EXIT, RESERVED},
     handle::{Draining, ShutdownHandle},
     layer::DrainLayer,
-    ledger::Ledger,
     narrator::Narrator,
     plan::Plan,
     reason::Reason,
@@ -107,7 +106,7 @@ impl Shutdown {
             let budget_over = course.began().checked_add(plan.budget);
             course.enter(Phase::Cleanup, budget_over);
             narrator.tell();
-            served.cut = call_the_roll(course.ledger());
+            served.cut = call_the_roll(&course);
             end_tasks(&course, budget_over.and_then(|over| over.checked_sub(for_hooks))).await;
             let _ = quiet.set(());
             served
@@ -126,7 +125,10 @@ impl Shutdown {
             lame_duck_end: course.lame_duck_end(),
             completed: ledger.completed(),
             streams_ended: ledger.turns.ended(),
+            late: ledger.late(),
+            discarded: course.server.discarded(),
             cut: served.cut,
+            connections_cut: course.server.connections_cut(),
             server_cut: served.server_cut,
             tasks: course.tasks.lost(),
             hooks,
@@ -184,10 +186,13 @@ where
 }
 
 /// Names who was cut: those who are still there, and those whose end the layer has seen.
-fn call_the_roll(ledger: &Ledger) -> Roll<CutRequest> {
+fn call_the_roll(course: &Course) -> Roll<CutRequest> {
+    let ledger = course.ledger();
     let mut cut = Roll::of(&ledger.in_flight);
     ledger.cut_named().iter().for_each(|context| cut.name(CutRequest::of(context)));
     cut.total += usize::try_from(ledger.cut()).unwrap_or(usize::MAX);
+    // The server counts those too whose last frame it had, and whose client did not take it.
+    cut.total = cut.total.max(course.server.requests_cut());
     cut.named.iter().for_each(|request| tracing::warn!(%request, "cut"));
     cut
 }

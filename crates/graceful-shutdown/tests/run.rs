@@ -232,3 +232,65 @@ async fn handles_see_the_phases_and_the_table() {
     assert_eq!(readings()[0], ("macadam_shutdown_phase", 6.0));
     handle.draining().await;
 }
+
+#[tokio::test]
+async fn what_a_server_notes_of_its_connections_is_reported() {
+    let noted = async |cut: (usize, usize), discarded| {
+        let shutdown = shutdown().build().unwrap();
+        let handle = shutdown.handle();
+        handle.trigger("enough");
+        let server = async |draining: Draining| {
+            draining.await;
+            handle.note_cut(cut.0, cut.1);
+            handle.note_discarded(discarded);
+            Ok::<_, Infallible>(())
+        };
+        shutdown.run(server).await
+    };
+    let report = noted((3, 2), 0).await;
+    assert_eq!((report.connections_cut(), report.cut_total(), report.exit_code()), (3, 2, 75));
+    let said = report.to_string();
+    assert!(said.contains("\n  cut: 3 connections\n  cut: 2 requests that are not named"), "{said}");
+
+    // Who is discarded sends it again: nothing that was begun is lost.
+    let report = noted((0, 0), 2).await;
+    assert_eq!((report.discarded(), report.exit_code()), (2, 0));
+    assert!(report.to_string().contains("\n  discarded: 2 requests"), "{report}");
+}
+
+#[tokio::test]
+async fn a_request_that_the_server_and_the_layer_saw_cut_is_one() {
+    let shutdown = shutdown().build().unwrap();
+    let handle = shutdown.handle();
+    let place = handle.in_flight().enter(None);
+    handle.trigger("enough");
+    let server = async |draining: Draining| {
+        draining.await;
+        handle.watch().reached(Phase::Closing).await;
+        handle.note_cut(1, 1);
+        Ok::<_, Infallible>(())
+    };
+    let report = shutdown.run(server).await;
+    drop(place);
+    assert_eq!((report.connections_cut(), report.cut_total()), (1, 1));
+}
+
+#[tokio::test]
+async fn requests_that_come_while_draining_are_late_and_those_of_the_lame_duck_are_not() {
+    let shutdown = shutdown().drain(Duration::from_secs(10)).build().unwrap();
+    let handle = shutdown.handle();
+    let mut service =
+        shutdown.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new()))));
+    handle.trigger("enough");
+    let server = async |draining: Draining| {
+        handle.watch().reached(Phase::LameDuck).await;
+        service.call(Request::new(())).await?;
+        draining.await;
+        service.call(Request::new(())).await?;
+        service.call(Request::new(())).await?;
+        Ok::<_, Infallible>(())
+    };
+    let report = shutdown.run(server).await;
+    assert_eq!((report.late(), report.completed(), report.exit_code()), (2, 3, 0));
+    assert!(report.to_string().contains("\n  late: 2 requests"), "{report}");
+}

@@ -106,10 +106,13 @@ impl Road {
                 shutdown.trigger("a successor has the listening socket");
                 pending().await
             };
-            tokio::select! {
-                _ = server.serve(service) => Ok::<(), io::Error>(()),
+            let served = tokio::select! {
+                served = server.serve(service) => served,
                 never = leave => never,
-            }
+            };
+            shutdown.note_cut(served.connections_cut, served.requests_cut);
+            shutdown.note_discarded(served.requests_discarded);
+            Ok::<(), io::Error>(())
         };
         self.run_watched(Some(place), vec![Arc::new(handle)], serve).await
     }
