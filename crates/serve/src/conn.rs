@@ -194,6 +194,13 @@ impl Conn {
         self.answering.load(Acquire)
     }
 
+    /// Requests that would be cut short: those whose response is not over, and in HTTP/1 one that was handed to hyper whole
+    /// and that the client has not taken.
+    pub(crate) fn unanswered(&self) -> u32 {
+        let unflushed = self.dirty.load(Acquire) && !self.http2.has_greeted() && !self.is_tunnel();
+        self.answering().max(u32::from(unflushed))
+    }
+
     pub(crate) fn place(&self) -> Place {
         if self.is_busy() || (self.dirty.load(Acquire) && self.house.has(Mechanism::Flush)) {
             Place::Exchange

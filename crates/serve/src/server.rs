@@ -50,7 +50,7 @@ pub struct Server {
 pub struct Served {
     /// Connections that were still open when the drain ran out of time, and were cut.
     pub connections_cut: usize,
-    /// Requests among them whose response was not over.
+    /// Requests on them whose response was not over, or whose client had not taken it.
     pub requests_cut: usize,
     /// Requests that came, since the lame duck or the drain began, on connections that we had closed already, and were thrown
     /// away ([`Handle::discarded_requests`]).
@@ -340,7 +340,7 @@ impl House {
     async fn cut(&self) -> Served {
         let left = self.all();
         let connections_cut = left.len();
-        let requests_cut = left.iter().map(|conn| conn.answering() as usize).sum();
+        let requests_cut = left.iter().map(|conn| conn.unanswered() as usize).sum();
         drop(left);
         self.tell(Order::Cut);
         // They only have to be polled once more; whoever blocks the runtime is not waited for.

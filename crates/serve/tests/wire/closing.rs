@@ -27,6 +27,21 @@ async fn closing_cuts_what_is_left_and_counts_it() {
 }
 
 #[tokio::test]
+async fn an_answer_that_its_client_has_not_taken_is_cut_and_one_that_it_has_is_not() {
+    let town = Town::open().await;
+    let mut took = town.client().await;
+    assert_eq!(took.get("/").await.text(), "ok");
+    let mut takes_nothing = town.client().await;
+    // It is handed to hyper in one piece: the request is over, and its answer is not sent.
+    takes_nothing.send("GET /big HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    until(|| town.calls() == 2 && town.handle.in_flight() == 0).await;
+    town.to(Phase::Closing);
+    let served = town.served().await;
+    assert_eq!((served.connections_cut, served.requests_cut), (2, 1));
+    drop((took, takes_nothing));
+}
+
+#[tokio::test]
 async fn closing_ends_a_drain_that_waits() {
     let town = Town::open().await;
     let mut running = town.client().await;
