@@ -146,6 +146,27 @@ fn with_the_only_thread_blocked_phases_still_end_in_time_and_the_process_with_75
     assert!(exit.after >= BUDGET && exit.after < BUDGET + AT_ONCE, "{:?}", exit.after);
     assert!(exit.stderr.contains("budget of 2s is over: exit code 75, while cleanup"), "{}", exit.stderr);
     assert!(exit.stderr.contains("cut: id-of-block GET /block, "), "{}", exit.stderr);
+    assert!(exit.stderr.contains("cut: task `poller`, "), "{}", exit.stderr);
+    assert!(exit.stderr.contains("cut: hook `flush`, not begun\n"), "{}", exit.stderr);
+}
+
+#[test]
+fn a_task_that_blocks_is_cut_and_named_and_does_not_keep_the_process() {
+    let mut child = Child::start(
+        "a_task_that_blocks_is_cut_and_named_and_does_not_keep_the_process",
+        roles::has_a_task_that_blocks,
+    );
+    child.wait_for("READY");
+    child.signal(Signal::TERM);
+    child.wait_for("BLOCKED");
+    child.wait_for("RETURNED 75");
+    assert!(child.since_signal() < BUDGET, "run has its drain and no more");
+    let exit = child.exit();
+    assert_eq!(exit.code, 75, "{}", exit.stderr);
+    assert!(exit.after >= BUDGET && exit.after < BUDGET + AT_ONCE, "{:?}", exit.after);
+    let (report, last_words) = exit.stderr.split_once("budget of 2s is over").unwrap();
+    assert!(report.contains("cut: task `blocks`, "), "{report}");
+    assert!(last_words.contains(" s old, aborted, and blocking its thread\n"), "{last_words}");
 }
 
 #[test]

@@ -42,7 +42,8 @@ pub(crate) fn triggers_itself() -> u8 {
 }
 
 pub(crate) fn blocks_its_only_thread() -> u8 {
-    let shutdown = short().build().unwrap();
+    let flush = Hook::new("flush", good).limit(Duration::from_millis(100)).last();
+    let shutdown = short().hook(flush).build().unwrap();
     let phases = shutdown.handle();
     thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -52,7 +53,22 @@ pub(crate) fn blocks_its_only_thread() -> u8 {
             }
         });
     });
-    one_thread().block_on(run(shutdown, |_| ()))
+    one_thread().block_on(run(shutdown, |handle| drop(handle.spawn("poller", future::pending::<()>()))))
+}
+
+pub(crate) fn has_a_task_that_blocks() -> u8 {
+    let runtime = two_workers();
+    let shutdown = short().lame_duck(Duration::ZERO).build().unwrap();
+    let code = runtime.block_on(run(shutdown, |handle| {
+        let draining = handle.draining();
+        handle.spawn("blocks", async {
+            draining.await;
+            say("BLOCKED");
+            block();
+        });
+    }));
+    drop(runtime);
+    code
 }
 
 pub(crate) fn fills_its_standard_error() -> u8 {

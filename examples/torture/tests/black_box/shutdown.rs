@@ -133,34 +133,3 @@ async fn a_second_signal_exits_at_once() {
     assert_eq!(exit.code, Some(1), "{}", exit.stderr);
     assert!(exit.after < Duration::from_millis(500), "{:?}", exit.after);
 }
-
-#[tokio::test]
-async fn with_every_worker_blocked_it_exits_at_its_deadline_and_names_what_hangs() {
-    let torture = Torture::start(&[
-        ("TOKIO_WORKER_THREADS", "2"),
-        ("MACADAM_SHUTDOWN_DRAIN", "500ms"),
-        ("MACADAM_SHUTDOWN_BUDGET", "2s"),
-    ])
-    .await;
-    let mut clients = Vec::new();
-    for number in 0..2 {
-        let mut client = Client::connect(torture.public).await;
-        client
-            .send(format!("GET /block?ms=20000 HTTP/1.1\r\nhost: t\r\nx-request-id: stuck-{number}\r\n\r\n"))
-            .await;
-        clients.push(client);
-    }
-    sleep(Duration::from_millis(300)).await;
-    torture.signal(Signal::TERM);
-    let exit = torture.exit(Duration::from_secs(5)).await;
-    println!("{:?} after the signal:\n{}", exit.after, exit.stderr);
-    assert_eq!(exit.code, Some(75), "{}", exit.stderr);
-    assert!(
-        exit.after >= Duration::from_millis(1_900) && exit.after < Duration::from_millis(2_500),
-        "{:?}",
-        exit.after
-    );
-    for name in ["stuck-0", "stuck-1", "/block"] {
-        assert!(exit.stderr.contains(name), "{name} is named: {}", exit.stderr);
-    }
-}
