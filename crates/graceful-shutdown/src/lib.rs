@@ -65,6 +65,74 @@
 //! A request is what comes through the [layer](DrainLayer), on old connections as on new ones. A connection alone is
 //! none: load balancers also open one to see whether they can.
 //!
+//! # What goes on for ever
+//!
+//! Some responses have no end of their own, and would hold a drain to its limit. The response says itself which those
+//! are; nothing that its client sent is asked.
+//!
+//! | | in the drain, at its turn |
+//! |---|---|
+//! | an event stream, `multipart/x-mixed-replace` | its body ends: with the last chunk in HTTP/1.1, with END_STREAM in HTTP/2 |
+//! | gRPC that goes on | trailers with status 14, UNAVAILABLE |
+//! | an upgraded connection (101, or a CONNECT) | its handler is told, by [`Upgraded::turn`] |
+//! | anything else of no known end, gRPC-Web too | nothing; its handler waits for a [turn](ShutdownHandle::turn) of its own, or makes its stream end [`until_draining`](UntilDraining::until_draining) |
+//! | a stream with [`Finite`] in its extensions | nothing: it has the time to drain, as any response |
+//!
+//! **Turns** begin with draining, and come in the order in which the streams began: 200 a second, or as many more as it
+//! takes to be through in the first half of the time to drain. Ended all at once, their clients would all be back at once,
+//! at the instances that are left. What begins in the drain has its turn too, and after its first half everybody has.
+//!
+//! **At its turn** a stream hands out the frames that it has ready, 64 of them at the most, and ends where it would wait.
+//! So the end lies between two frames that the handler handed out, never in one; an event of several frames is cut in
+//! two only if its handler waits in its middle, and a client of event streams drops half an event, by the specification. A
+//! body that nobody reads is not polled, and so does not end: its client has the time to drain.
+//!
+//! **A gRPC call with one answer** has the head of a stream. It is taken for one when it has to wait after its head, or
+//! hands out a second frame; then it is left alone for 5 s, since most gRPC streams have an end of their own, but no
+//! longer than a quarter of the time to drain. With the default lame duck what began before the signal is older than
+//! that.
+//!
+//! Those that were ended have finished: their outcome says so, they were not cut, and
+//! [`Report::streams_ended`] says how many they are. A stream that does not wait costs what any response does; one that
+//! does is entered into a list once and left once, whatever its frames, and one task with one timer goes through that.
+//!
+//! No layer sees what becomes of a connection after its 101: that leaves the table of those in flight with its head. A
+//! handler therefore holds an [`Upgraded`] for it, as this one of axum's:
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use axum::{Extension, extract::{State, ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code}}, response::Response};
+//! # use macadam_core::RequestContext;
+//! # use macadam_graceful_shutdown::ShutdownHandle;
+//! # use tokio::time::timeout;
+//! async fn ws(
+//!     State(shutdown): State<ShutdownHandle>,
+//!     Extension(request): Extension<RequestContext>,
+//!     upgrade: WebSocketUpgrade,
+//! ) -> Response {
+//!     // Before the answer: a drain that begins now has to know of it.
+//!     let mut connection = shutdown.upgraded(Some(&request));
+//!     upgrade.on_upgrade(async move |mut socket| {
+//!         tokio::select! {
+//!             () = serve(&mut socket) => {}
+//!             () = connection.turn() => {
+//!                 let close = CloseFrame { code: close_code::AWAY, reason: "the service is shutting down".into() };
+//!                 let _ = socket.send(Message::Close(Some(close))).await;
+//!                 // The client answers, if it is there: until then its connection is waited for.
+//!                 let answered = async { while let Some(Ok(_)) = socket.recv().await {} };
+//!                 let _ = timeout(Duration::from_secs(2), answered).await;
+//!             }
+//!         }
+//!         drop(connection);
+//!     })
+//! }
+//! # async fn serve(socket: &mut WebSocket) {}
+//! # axum::Router::<ShutdownHandle>::new().route("/ws", axum::routing::any(ws));
+//! ```
+//!
+//! One that is held beyond the drain was cut, and is in the report by the name of its request. Without an `Upgraded` the
+//! drain knows of the connection only what the server does: stock `axum::serve` nothing, macadam-serve that it is there.
+//!
 //! # Clocks
 //!
 //! Each phase's clock runs from its beginning. The **budget** runs from the beginning of the shutdown to the end of
@@ -139,7 +207,7 @@
 //! Names need a [`RequestContext`](macadam_core::RequestContext), which a layer outside has to have made. A request
 //! without one is counted and drained like any other.
 //!
-//! An upgraded connection, a WebSocket say, leaves the table with its 101: the layer does not see what follows.
+//! A layer outside that compresses event streams sees their end as any other; one inside makes frames of its own.
 //!
 //! # In a test
 //!

@@ -74,7 +74,7 @@
 //!
 //! | what | from when on |
 //! |---|---|
-//! | an event stream (`text/event-stream`) | its head |
+//! | an event stream (`text/event-stream`, `multipart/x-mixed-replace`) | its head |
 //! | a gRPC response whose body goes on | 100 ms after its head, or, in HTTP/1, its first frame |
 //! | a response whose client does not read it | when it has waited for its client for 100 ms longer than its client for it |
 //! | a request that waits for its own body, where [serve](https://docs.rs/macadam-serve) says so in the context | 100 ms after it began to wait |

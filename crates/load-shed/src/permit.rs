@@ -7,8 +7,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, StatusCode, Version, header::CONTENT_TYPE, response};
-use macadam_core::{End, Guard, Protocol, RequestContext, Wire};
+use http::{Request, StatusCode, Version, response};
+use macadam_core::{End, Guard, Protocol, RequestContext, Streaming, Wire};
 
 use crate::{
     bodies::{Course, Kind, Place},
@@ -172,7 +172,7 @@ impl Permit {
 impl Guard for Permit {
     fn head(&mut self, head: &mut response::Parts) {
         self.use_ = use_of(head.status);
-        if is_stream(head) && !self.stream() {
+        if Streaming::of(&head.headers) == Some(Streaming::Events) && !self.stream() {
             // It keeps its slot until there is room.
             self.kind = Kind::Stream;
             self.watched_next = true;
@@ -253,17 +253,6 @@ fn use_of(status: StatusCode) -> Use {
         status if status.is_server_error() => Use::Unknown,
         _ => Use::Good,
     }
-}
-
-/// Whether a response goes on for as long as its client likes.
-fn is_stream(head: &response::Parts) -> bool {
-    // Of an upgrade core says itself that it is over with its head; the connection goes on.
-    let Some(content_type) = head.headers.get(CONTENT_TYPE) else { return false };
-    let is = |essence: &[u8]| match content_type.as_bytes().split_at_checked(essence.len()) {
-        Some((start, [] | [b';' | b' ', ..])) => start.eq_ignore_ascii_case(essence),
-        _ => false,
-    };
-    is(b"text/event-stream")
 }
 
 /// How many pass without a slot at the same time; more of them wait for one like anybody else. Probes are a handful,
