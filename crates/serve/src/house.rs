@@ -71,15 +71,31 @@ impl House {
     }
 
     /// Tells every connection.
-    pub(crate) fn tell(&self, order: Order) {
+    ///
+    /// Those that are open hear of it a few at a time, and whoever else has something to do has a turn in between: for each
+    /// of ten thousand idle ones the kernel is asked, and their end is written. The end of all waits for nobody.
+    pub(crate) fn tell(self: &Arc<Self>, order: Order) {
+        self.set_order(order);
+        if order == Order::Cut {
+            self.all().iter().for_each(|conn| conn.task.wake());
+        } else if self.has(Mechanism::Wake) {
+            tokio::spawn(Arc::clone(self).wake_all());
+        }
+    }
+
+    async fn wake_all(self: Arc<Self>) {
+        for few in self.all().chunks(AT_ONCE) {
+            few.iter().for_each(|conn| conn.task.wake());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn set_order(&self, order: Order) {
         if order == Order::Drain {
             self.drain_since.store(self.nanos(Instant::now()), Release);
         }
         self.discarded_before.get_or_init(|| self.figures.discarded_requests.get());
         self.order.store(order as u8, SeqCst);
-        if self.has(Mechanism::Wake) {
-            self.all().iter().for_each(|conn| conn.task.wake());
-        }
     }
 
     /// Its lock is held for a moment, and no other is taken under it.
@@ -149,3 +165,6 @@ impl House {
         live + self.figures.requests_of_closed.get()
     }
 }
+
+/// Connections that are woken before others have a turn.
+const AT_ONCE: usize = 64;

@@ -337,7 +337,7 @@ fn start<S: App>(
 
 impl House {
     /// Cuts what is left.
-    async fn cut(&self) -> Served {
+    async fn cut(self: &Arc<Self>) -> Served {
         let left = self.all();
         let connections_cut = left.len();
         let requests_cut = left.iter().map(|conn| conn.unanswered() as usize).sum();

@@ -34,6 +34,14 @@ pub(super) const JOBS: &[Job] = &[
         },
     },
     Job {
+        name: "faults",
+        shows: "each part of the drain is there for something: a test fails without it",
+        run: |_| {
+            let test = Line::new("cargo test --package macadam-serve --features fault-injection --test wire");
+            test.word("faults").run()
+        },
+    },
+    Job {
         name: "fmt",
         shows: "the code looks like one person's",
         run: |_| Line::new("cargo fmt --all --check").run(),
