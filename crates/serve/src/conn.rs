@@ -33,6 +33,9 @@ pub(crate) struct Conn {
     pub(crate) task: AtomicWaker,
     /// Bytes that hyper was given.
     read: AtomicU64,
+    /// Where requests begin late: `read` when hyper last asked for more in vain.
+    #[cfg(feature = "axum")]
+    asked: AtomicU64,
     /// `read` when hyper's buffer was last known to be empty in an exchange.
     mark: AtomicU64,
     requests: AtomicU64,
@@ -91,6 +94,8 @@ impl Conn {
             peer,
             task: AtomicWaker::new(),
             read: AtomicU64::new(0),
+            #[cfg(feature = "axum")]
+            asked: AtomicU64::new(0),
             mark: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             answering: AtomicU32::new(0),
@@ -183,6 +188,39 @@ impl Conn {
         if self.answering.load(Acquire) == 0 {
             self.task.wake();
         }
+    }
+
+    /// hyper has asked for more bytes, and there were none.
+    #[cfg(feature = "axum")]
+    pub(crate) fn nothing_has_come(&self) {
+        self.asked.store(self.read.load(Relaxed), Relaxed);
+    }
+
+    /// A request begins, which hyper has parsed some time ago. With nothing left in its buffer it has
+    /// [asked](Self::more_is_asked_for) since.
+    #[cfg(feature = "axum")]
+    pub(crate) fn begins_late(&self) {
+        if self.asked.load(Relaxed) == self.read.load(Relaxed) {
+            self.more_is_asked_for();
+        }
+    }
+
+    /// Counts a request that there is not, while nobody would tell of those that there are.
+    #[cfg(feature = "axum")]
+    pub(crate) fn unlink(&self) {
+        self.answering.fetch_add(1, AcqRel);
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn link(&self) {
+        self.response_over();
+    }
+
+    /// Whether axum's own shutdown would harm it, and need not: not where nobody will ever know when it would not.
+    #[cfg(feature = "axum")]
+    pub(crate) fn holds_up_axum(&self) -> bool {
+        let is_linked = self.requests() != 0 || self.answering() == 0;
+        is_linked && !self.http2.is_spoken()
     }
 
     /// Whether a request runs.

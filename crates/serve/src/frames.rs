@@ -40,6 +40,8 @@ pub(crate) struct Passed {
 /// What the connection's parts know of its frames and streams.
 #[derive(Default)]
 pub(crate) struct Http2 {
+    #[cfg(feature = "axum")]
+    spoken: AtomicBool,
     greeted: AtomicBool,
     ponged: AtomicBool,
     /// We have hung up.
@@ -134,6 +136,17 @@ impl Http2 {
 
     pub(crate) fn is_hung_up(&self) -> bool {
         self.hung_up.load(Relaxed)
+    }
+
+    /// Its preface has come.
+    #[cfg(feature = "axum")]
+    pub(crate) fn is_spoken(&self) -> bool {
+        self.spoken.load(Relaxed)
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn set_spoken(&self) {
+        self.spoken.store(true, Relaxed);
     }
 
     pub(crate) fn has_greeted(&self) -> bool {

@@ -126,6 +126,18 @@ impl House {
         self.wanted.store(false, Relaxed);
     }
 
+    /// Waits until this holds, which a connection's end may bring about.
+    #[cfg(feature = "axum")]
+    pub(crate) async fn until(&self, holds: impl Fn() -> bool) {
+        loop {
+            self.wanted.store(true, SeqCst);
+            if holds() {
+                return;
+            }
+            self.room.notified().await;
+        }
+    }
+
     /// A connection has begun to wait, or ended.
     pub(crate) fn somebody_waits(&self) {
         if self.wanted.load(SeqCst) {

@@ -97,6 +97,14 @@ impl Io {
         self.frames = Some((Frames::of_the_client(), Frames::of_the_server()));
     }
 
+    /// It has begun with these.
+    #[cfg(feature = "axum")]
+    pub(crate) fn speaks_http2_since(&mut self, begun: &[u8]) {
+        let mut received = Frames::of_the_client();
+        self.conn.http2.received(received.see(begun));
+        self.frames = Some((received, Frames::of_the_server()));
+    }
+
     /// Writes what the socket's buffer takes at once, and closes.
     pub(crate) fn close_with(mut self, bytes: &[u8]) {
         self.transport.close_with(bytes);
@@ -107,6 +115,7 @@ impl Io {
         let conn = &self.conn;
         conn.order() >= Order::Drain
             && self.frames.is_none()
+            && conn.requests() > 0
             && conn.place() == Place::Idle
             && !conn.is_tunnel()
             && !self.has_unread()

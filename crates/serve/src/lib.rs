@@ -112,11 +112,15 @@
 //! | draining | those that the kernel has accepted are taken, twice, 20 ms apart; then the listener closes | what is half sent is answered; idle connections end | GOAWAY; streams, new ones too, are served until the client has acknowledged |
 //! | closing | | cut, and counted in [`Served`] | cut, and counted |
 //!
+//! Several requests that a client has sent at once are all answered; only the last answer says `Connection: close`. In
+//! HTTP/2 a connection that has opened no stream yet has a second of the drain for that before it is told.
+//!
 //! An idle HTTP/1 connection is ended by showing hyper an end of file, and only if nothing runs on it, its last answer
 //! is with the kernel, no byte has come that is of no request yet, and none waits in the kernel. What remains is
 //! the time in which a request crosses our FIN on the wire; it is counted
 //! ([`discarded_requests`](Handle::discarded_requests)), and nothing but a lame duck makes it rare. An HTTP/2 client that
-//! acknowledges no ping is dropped when it has run no stream, and moved no byte, for a second.
+//! acknowledges no ping is hung up on when it has run no stream, and got no data, for a second; what it sends then makes no
+//! reset.
 //!
 //! An upgraded connection is waited for like any other, and its reads and writes fail once the server is closing.
 //!
@@ -186,6 +190,12 @@
 //! With [`Server::max_connections_per_address`] what one address has beyond its share is reset as it is accepted, before
 //! anything is made for it, and [counted](Handle::refused).
 //!
+//! # Stock `axum::serve`
+//!
+//! With the feature `axum` a `DrainListener`, and `Linked` around the app, give stock `axum::serve` the drain of HTTP/1:
+//! connections that end without the race, answers that say when they do, a lingering close, and the count of what it threw
+//! away. axum's own shutdown comes after that, and finds HTTP/2 connections alone.
+//!
 //! # Ordering
 //!
 //! Outside everything: it makes the [`RequestContext`](macadam_core::RequestContext), with the peer's address, and
@@ -223,6 +233,8 @@ mod conn;
 mod connection;
 mod crumbs;
 mod descriptors;
+#[cfg(feature = "axum")]
+mod drain_listener;
 mod error;
 mod farewell;
 mod figures;
@@ -235,6 +247,8 @@ mod http2;
 mod io;
 mod late;
 mod linger;
+#[cfg(feature = "axum")]
+mod linked;
 mod listen;
 mod mechanism;
 mod order;
@@ -264,4 +278,9 @@ pub use self::{
     listen::Listen,
     reason::CloseReason,
     server::{Served, Server},
+};
+#[cfg(feature = "axum")]
+pub use self::{
+    drain_listener::{Connection, DrainListener},
+    linked::{ExchangeFuture, Linked, LinkedFuture, LinkedService},
 };

@@ -73,15 +73,8 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for ConnService<S> {
         let conn = &self.conn;
         let wire = Wire::of(&request);
         let is_http1 = wire.is_http1();
-        let number = conn.begin(request.version() == Version::HTTP_10);
-        let exchange = Exchange {
-            conn: Arc::clone(conn),
-            number,
-            is_http1,
-            waits: false,
-            connects: request.method() == Method::CONNECT,
-        };
-
+        let exchange = Exchange::begin(conn, &request);
+        let number = exchange.number;
         let rule = wire.body_rule();
         let context = RequestContext::new(Instant::now(), Some(conn.peer), wire);
         let mut request = request.map(|incoming| Body::new(incoming, conn, &context, number));
@@ -211,6 +204,18 @@ pub(crate) struct Exchange {
     /// HTTP/2: it has a frame in hand that is not sent.
     waits: bool,
     connects: bool,
+}
+
+impl Exchange {
+    pub(crate) fn begin<B>(conn: &Arc<Conn>, request: &Request<B>) -> Self {
+        Self {
+            conn: Arc::clone(conn),
+            number: conn.begin(request.version() == Version::HTTP_10),
+            is_http1: request.version() < Version::HTTP_2,
+            waits: false,
+            connects: request.method() == Method::CONNECT,
+        }
+    }
 }
 
 impl Guard for Exchange {
