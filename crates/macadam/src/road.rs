@@ -106,8 +106,10 @@ impl Road {
                 shutdown.trigger("a successor has the listening socket");
                 pending().await
             };
+            // 16 KiB, off the stacks and out of the futures of whoever awaits this.
+            let serving = Box::pin(server.serve(service));
             let served = tokio::select! {
-                served = server.serve(service) => served,
+                served = serving => served,
                 never = leave => never,
             };
             shutdown.note_cut(served.connections_cut, served.requests_cut);
@@ -287,8 +289,7 @@ impl fmt::Debug for Road {
 /// Where the settings are wrong or an address cannot be listened on: one sentence, with the cure.
 pub async fn serve(app: Router) -> Result<Report, Error> {
     let settings = Settings::load()?;
-    let road = Road::builder(settings.name.clone()).settings(settings).build()?;
-    Box::pin(road.serve(app)).await
+    Road::builder(settings.name.clone()).settings(settings).build()?.serve(app).await
 }
 
 /// For how long a client may be slower than `serve.min_rate`.

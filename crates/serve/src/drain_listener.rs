@@ -27,6 +27,7 @@ use crate::{
     clocks::Clocks,
     conn::{Conn, Place},
     frames::PREFACE,
+    hand_over::HandedOver,
     handle::Handle,
     house::House,
     io::Io,
@@ -115,7 +116,7 @@ impl DrainListener {
 
     /// The listener, and a handle to watch it by.
     pub fn pair(self) -> (Self, Handle) {
-        let handle = Handle::new(Arc::clone(&self.shared.house));
+        let handle = Handle::new(Arc::clone(&self.shared.house), HandedOver::never());
         (self, handle)
     }
 
@@ -170,7 +171,7 @@ impl Listener for DrainListener {
             select! {
                 biased;
                 _ = self.phase.reached(macadam_core::Phase::Draining) => {
-                    self.rest = self.acceptor.take().map(|acceptor| acceptor.rest().collect()).unwrap_or_default();
+                    self.rest = self.acceptor.take().map(|mut acceptor| acceptor.rest().collect()).unwrap_or_default();
                 }
                 accepted = acceptor.accept() => match accepted {
                     Ok(accepted) => return self.connection(accepted),

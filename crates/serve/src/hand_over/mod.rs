@@ -146,6 +146,12 @@ pub struct HandedOver {
 }
 
 impl HandedOver {
+    /// Of a socket that nobody hands over.
+    #[cfg(feature = "axum")]
+    pub(crate) fn never() -> Self {
+        Self { happened: watch::Sender::new(false).subscribe() }
+    }
+
     /// Whether it has been.
     pub fn has_happened(&self) -> bool {
         *self.happened.borrow()
