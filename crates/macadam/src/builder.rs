@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
 use macadam_core::{Gauges, Render};
 use macadam_graceful_shutdown::{Hook, Shutdown, ShutdownBuilder};
 use macadam_health::{Check, Health, HealthBuilder};
@@ -27,8 +26,6 @@ use crate::{
     tls::Encryption,
 };
 
-type BoxError = Box<dyn StdError + Send + Sync>;
-
 /// What a [`Road`] is made of.
 #[must_use = "a builder does nothing until it is built"]
 pub struct RoadBuilder {
@@ -37,14 +34,12 @@ pub struct RoadBuilder {
     settings: Option<Settings>,
     checks: Vec<Check>,
     hooks: Vec<Hook>,
-    reloads: Vec<Reload>,
+    reloads: Vec<Told>,
     renderer: Option<Arc<dyn Render>>,
 }
 
-struct Reload {
-    name: Cow<'static, str>,
-    run: Box<dyn Fn() -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>,
-}
+/// What the builder of the shutdown is told, once there is one.
+type Told = Box<dyn FnOnce(ShutdownBuilder) -> ShutdownBuilder + Send>;
 
 impl RoadBuilder {
     pub(crate) fn new(name: String) -> Self {
@@ -103,13 +98,10 @@ impl RoadBuilder {
     where
         H: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
-        E: Into<BoxError>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let run = Box::new(move || -> BoxFuture<'static, _> {
-            let run = hook();
-            Box::pin(async { run.await.map_err(Into::into) })
-        });
-        self.reloads.push(Reload { name: name.into(), run });
+        let name = name.into();
+        self.reloads.push(Box::new(|builder| builder.on_reload(name, RELOAD_LIMIT, hook)));
         self
     }
 
@@ -222,7 +214,7 @@ fn load_shed(settings: &Settings) -> Result<LoadShedLayer, Error> {
     Ok(if by_path.is_empty() { layer } else { layer.criticality(move |head| by_path.of(head.uri.path())) })
 }
 
-fn shutdown(settings: &Settings, hooks: Vec<Hook>, reloads: Vec<Reload>) -> Result<Shutdown, Error> {
+fn shutdown(settings: &Settings, hooks: Vec<Hook>, reloads: Vec<Told>) -> Result<Shutdown, Error> {
     let chosen_drain = settings.chosen_drain();
     let settings = &settings.shutdown;
     let builder = Shutdown::builder()
@@ -231,10 +223,8 @@ fn shutdown(settings: &Settings, hooks: Vec<Hook>, reloads: Vec<Reload>) -> Resu
         .budget(settings.budget);
     #[cfg(unix)]
     let builder = builder.systemd(true);
+    let builder = reloads.into_iter().fold(builder, |builder, reload| reload(builder));
     let builder = chosen_drain.into_iter().fold(builder, ShutdownBuilder::drain);
-    let builder = reloads
-        .into_iter()
-        .fold(builder, |builder, reload| builder.on_reload(reload.name, RELOAD_LIMIT, reload.run));
     // Telemetry's own flush belongs here, as a hook that is `last`: the log has none, it is written as it comes.
     Ok(hooks.into_iter().fold(builder, ShutdownBuilder::hook).build()?)
 }
