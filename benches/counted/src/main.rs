@@ -3,9 +3,12 @@
 //! `cargo run --release -p macadam-counted` runs each case of the table under callgrind and fails where one costs more
 //! than it may. Instructions do not depend on how busy a machine is, so this can be asserted where a time cannot. They
 //! are no time either: an atomic read-modify-write is one of them and costs some twenty, so those are counted apart.
+//!
+//! `cargo run --release -p macadam-counted -- timed` times the same cases, and asserts nothing.
 
 mod callgrind;
 mod cases;
+mod timed;
 
 use std::process::ExitCode;
 
@@ -20,7 +23,19 @@ fn main() -> ExitCode {
             (case.run)(times.parse().expect("a number of times"));
             ExitCode::SUCCESS
         }
+        (Some(how), None) if how == "timed" => {
+            times();
+            ExitCode::SUCCESS
+        }
         _ => table(),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+fn times() {
+    println!("{:<40} {:>20}", "case", "nanoseconds");
+    for (case, nanos) in CASES.iter().zip(timed::nanos(CASES)) {
+        println!("{:<40} {nanos:>20.1}", case.name);
     }
 }
 
