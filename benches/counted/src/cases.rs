@@ -49,13 +49,13 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "timeouts, ready at once",
         beside: Some("context"),
-        ceiling: Some(Cost { instructions: 550, atomics: 2 }),
+        ceiling: Some(Cost { instructions: 430, atomics: 2 }),
         run: |times| passes(times, Polls::One, &mut TimeoutLayer::new(LIMIT).layer(at_once())),
     },
     Case {
         name: "timeouts with a handle, ready at once",
         beside: Some("context"),
-        ceiling: Some(Cost { instructions: 560, atomics: 4 }),
+        ceiling: Some(Cost { instructions: 445, atomics: 4 }),
         run: |times| passes(times, Polls::One, &mut TimeoutLayer::new(LIMIT).pair().0.layer(at_once())),
     },
     Case {
@@ -73,14 +73,14 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "timeouts, pending once",
         beside: Some("context, pending once"),
-        ceiling: Some(Cost { instructions: 1400, atomics: 23 }),
+        ceiling: Some(Cost { instructions: 1290, atomics: 17 }),
         run: |times| passes(times, Polls::Two, &mut TimeoutLayer::new(LIMIT).layer(at_second())),
     },
     Case {
         // A timer takes more than eight atomics: there is none.
         name: "two more timeouts around that",
         beside: Some("timeouts, pending once"),
-        ceiling: Some(Cost { instructions: 2040, atomics: 4 }),
+        ceiling: Some(Cost { instructions: 1550, atomics: 4 }),
         run: |times| {
             let layer = TimeoutLayer::new(LIMIT);
             passes(times, Polls::Two, &mut layer.layer(layer.layer(layer.layer(at_second()))));
@@ -184,17 +184,23 @@ where
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(poll_fn(|cx| {
         for _ in 0..times {
-            let mut request = Request::new(());
-            let _context = RequestContext::of(&mut request);
+            let request = request_with_context();
             let mut call = pin!(service.call(request));
             if polls == Polls::Two {
                 assert!(call.as_mut().poll(cx).is_pending());
             }
-            let Poll::Ready(Ok(response)) = call.poll(cx) else { panic!("it was to be ready") };
-            black_box(&response);
+            // Looked at where it lies: it is not the service that would move it once more.
+            let polled = call.poll(cx);
+            assert!(matches!(black_box(&polled), Poll::Ready(Ok(_))));
         }
         Poll::Ready(())
     }));
+}
+
+fn request_with_context() -> Request<()> {
+    let mut request = Request::new(());
+    RequestContext::of(&mut request);
+    request
 }
 
 /// So many frames, each of which is ready, and nobody knows how many.

@@ -190,6 +190,7 @@ fn a_deadline_moved_while_the_timers_owner_parks_is_seen_or_wakes_it() {
     loom::model(move || {
         let context = context(arrival);
         context.set_deadline(Some(far));
+        context.announce_moves();
         let mut owner = context.own_timer().expect("nobody else owns it");
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let parking = thread::spawn({
@@ -203,11 +204,32 @@ fn a_deadline_moved_while_the_timers_owner_parks_is_seen_or_wakes_it() {
 }
 
 #[test]
+fn a_pause_while_the_timers_owner_parks_leaves_it_a_timer_or_a_wake() {
+    let arrival = Instant::now();
+    let near = arrival + Duration::from_secs(1);
+    loom::model(move || {
+        let context = context(arrival);
+        let mut owner = context.own_timer().expect("nobody else owns it");
+        owner.lower_timeout(near - arrival);
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let parking = thread::spawn({
+            let waker = Waker::from(Arc::clone(&woken));
+            move || (owner.park(&Context::from_waker(&waker)), owner)
+        });
+        context.pause_deadline();
+        context.resume_deadline();
+        let (parked, _owner) = parking.join().unwrap();
+        assert!(parked.is_some() || woken.0.load(SeqCst), "slept for ever");
+    });
+}
+
+#[test]
 fn a_poll_asked_for_while_the_timers_owner_parks_is_seen_or_wakes_it() {
     let arrival = Instant::now();
     let near = arrival + Duration::from_secs(1);
     loom::model(move || {
         let context = context(arrival);
+        context.announce_moves();
         let mut owner = context.own_timer().expect("nobody else owns it");
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let parking = thread::spawn({

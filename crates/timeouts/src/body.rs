@@ -2,17 +2,16 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use macadam_core::{Kind, ResponseBody};
 use pin_project_lite::pin_project;
 
-use crate::{BoxError, cause::TimeoutCause, clocks::Clocks, course::Course, layer::Extras, watch::Watch};
+use crate::{BoxError, cause::TimeoutCause, clocks::Clocks, course::Course};
 
 pin_project! {
     /// Forwards the service's body unchanged, and ends it when its time is over: with a [`TimeoutCause`], or if it is gRPC with
@@ -37,20 +36,13 @@ pin_project! {
     }
 }
 
-impl<B: Body> TimeoutBody<B> {
-    /// Watches over the body of the service's response, for as long as there is something to watch.
-    #[inline]
-    pub(crate) fn of(
-        response: Response<B>,
-        watch: &mut Watch,
-        extras: Option<Arc<Extras>>,
-    ) -> Response<Self> {
-        let clocks = Clocks::after_head(watch, Course::of(&response), extras);
-        response.map(|body| Self { inner: ResponseBody::service(body), clocks })
-    }
-}
-
 impl<B> TimeoutBody<B> {
+    /// The service's own, and what is left to watch of it.
+    #[inline]
+    pub(crate) fn of(body: B, clocks: Option<Clocks>) -> Self {
+        Self { inner: ResponseBody::service(body), clocks }
+    }
+
     /// The layer's own answer.
     pub(crate) fn own(inner: ResponseBody<B>) -> Self {
         Self { inner, clocks: None }

@@ -48,6 +48,17 @@ impl Clocks {
             *watch = Watch::Nothing;
             return None;
         }
+        Self::going_on(watch, course, idle, extras)
+    }
+
+    /// Not inlined: of most bodies the length is known, and nothing is left to watch.
+    #[inline(never)]
+    fn going_on(
+        watch: &mut Watch,
+        course: Course,
+        idle: Option<Duration>,
+        extras: Option<Arc<Extras>>,
+    ) -> Option<Self> {
         let watch = mem::replace(watch, Watch::Nothing).after_head(course);
         if !watch.is_running() && (idle.is_none() || matches!(watch, Watch::Nothing)) {
             return None;

@@ -30,10 +30,11 @@ impl Deadline {
     ///
     /// [`CurrentLayer`]: crate::CurrentLayer
     pub fn current() -> Option<Self> {
-        RequestContext::current().map(|context| Self { context })
+        RequestContext::current().map(|context| Self::in_context(&context))
     }
 
     pub(crate) fn in_context(context: &RequestContext) -> Self {
+        context.announce_moves();
         Self { context: context.clone() }
     }
 

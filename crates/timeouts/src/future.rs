@@ -15,6 +15,8 @@ use tokio::time::{Instant, Sleep};
 use crate::{
     body::TimeoutBody,
     cause::{TimeoutCause, TimeoutEvent},
+    clocks::Clocks,
+    course::Course,
     detach,
     layer::Extras,
     watch::Watch,
@@ -34,8 +36,10 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
+        // `None` once, or if ever, there is nothing to wait for.
         #[pin]
-        call: Call<F>,
+        call: Option<F>,
+        refusal: Option<Refusal>,
         #[pin]
         sleep: Option<Sleep>,
         watch: Watch,
@@ -45,24 +49,31 @@ pin_project! {
     }
 }
 
-pin_project! {
-    #[project = CallProj]
-    #[derive(Debug)]
-    pub(crate) enum Call<F> {
-        Runs { #[pin] future: F },
-        /// The deadline had passed before.
-        TooLate,
-        /// The caller's deadline cannot be read.
-        Malformed,
-        Over,
-    }
+/// Why a service is not called.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The deadline had passed before.
+    TooLate,
+    /// The caller's deadline cannot be read.
+    Malformed,
 }
 
 impl<F> ResponseFuture<F> {
-    /// Of a service that was called, or was not to be.
+    /// Of a service that was called.
     #[inline]
-    pub(crate) fn new(call: Call<F>, watch: Watch, wire: Option<Wire>, extras: Option<Arc<Extras>>) -> Self {
-        Self { call, sleep: None, watch, wire, extras }
+    pub(crate) fn new(call: F, watch: Watch, wire: Option<Wire>, extras: Option<Arc<Extras>>) -> Self {
+        Self { call: Some(call), refusal: None, sleep: None, watch, wire, extras }
+    }
+
+    /// Of a service that was not to be called.
+    #[cold]
+    pub(crate) fn refused(
+        refusal: Refusal,
+        watch: Watch,
+        wire: Option<Wire>,
+        extras: Option<Arc<Extras>>,
+    ) -> Self {
+        Self { call: None, refusal: Some(refusal), sleep: None, watch, wire, extras }
     }
 }
 
@@ -74,39 +85,50 @@ where
     type Output = Result<Response<TimeoutBody<B>>, E>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.as_mut().project();
+        if let Some(call) = this.call.as_mut().as_pin_mut() {
+            // A response is large. It is looked at where it lies, and bound only where it is put into its place.
+            let polled = {
+                let _listening = this.watch.listening();
+                call.poll(cx)
+            };
+            let clocks = match &polled {
+                Poll::Pending => {
+                    ready!(this.watch.poll_expired(this.sleep, cx));
+                    return Poll::Ready(Ok(self.refuse()));
+                }
+                Poll::Ready(Ok(response)) => {
+                    Clocks::after_head(this.watch, Course::of(response), this.extras.take())
+                }
+                Poll::Ready(Err(_)) => {
+                    *this.watch = Watch::Nothing;
+                    None
+                }
+            };
+            this.sleep.set(None);
+            return polled.map_ok(|response| response.map(|body| TimeoutBody::of(body, clocks)));
+        }
+        Poll::Ready(Ok(self.refuse()))
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    /// Gives the layer's own answer, and the service up.
+    #[cold]
+    fn refuse<B>(self: Pin<&mut Self>) -> Response<TimeoutBody<B>> {
         let mut this = self.project();
-        let cause = match this.call.as_mut().project() {
-            CallProj::Runs { future } => {
-                let listening = this.watch.listening();
-                let polled = future.poll(cx);
-                drop(listening);
-                if polled.is_ready() {
-                    this.sleep.set(None);
-                }
-                // A response is large, and put into its place but once: it is not bound before that.
-                match polled {
-                    Poll::Ready(Ok(response)) => {
-                        return Poll::Ready(Ok(TimeoutBody::of(response, this.watch, this.extras.take())));
-                    }
-                    Poll::Ready(Err(error)) => {
-                        *this.watch = Watch::Nothing;
-                        return Poll::Ready(Err(error));
-                    }
-                    Poll::Pending => {}
-                }
-                ready!(this.watch.poll_expired(this.sleep.as_mut(), cx));
-                Some(this.watch.cause())
-            }
-            CallProj::TooLate => Some(TimeoutCause::OnArrival),
-            CallProj::Malformed => None,
-            CallProj::Over => panic!("a future is not polled after it was ready"),
+        let cause = match this.refusal.take() {
+            None if this.call.is_some() => Some(this.watch.cause()),
+            Some(Refusal::TooLate) => Some(TimeoutCause::OnArrival),
+            Some(Refusal::Malformed) => None,
+            None => panic!("a future is not polled after it was ready"),
         };
         let response = answer(this.watch, cause, this.wire.as_ref(), this.extras.as_deref());
-        detach::at_the_deadline(|| this.call.set(Call::Over));
+        detach::at_the_deadline(|| this.call.set(None));
         this.sleep.set(None);
         *this.watch = Watch::Nothing;
-        Poll::Ready(Ok(response.map(TimeoutBody::own)))
+        response.map(TimeoutBody::own)
     }
 }
 

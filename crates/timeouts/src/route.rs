@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use crate::{
     body::TimeoutBody,
-    future::{Call, ResponseFuture},
+    future::{Refusal, ResponseFuture},
     nearest::{self, Listener},
     watch::Watch,
 };
@@ -90,12 +90,13 @@ where
             (Some(_), None) if !timeout.is_zero() => (Watch::Nothing, false),
             (_, None) => (Watch::alone(timeout), timeout.is_zero()),
         };
-        let call = if late {
-            Call::TooLate
-        } else {
+        if late {
+            return ResponseFuture::refused(Refusal::TooLate, watch, wire, None);
+        }
+        let future = {
             let _listening = watch.listening();
-            Call::Runs { future: self.inner.call(request) }
+            self.inner.call(request)
         };
-        ResponseFuture::new(call, watch, wire, None)
+        ResponseFuture::new(future, watch, wire, None)
     }
 }

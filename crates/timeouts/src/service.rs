@@ -10,10 +10,9 @@ use tower_service::Service;
 
 use crate::{
     body::TimeoutBody,
-    future::{Call, ResponseFuture},
+    future::{Refusal, ResponseFuture},
     inherit::{self, Brought},
     layer::{Extras, TimeoutLayer},
-    rehearsal::Rehearsal,
     watch::Watch,
 };
 
@@ -70,9 +69,7 @@ where
         // others to wait by, so the clock is read.
         let known = context.filter(|context| !dry_run && context.has_deadline());
         let mut watch = match context {
-            _ if dry_run => {
-                Watch::Rehearsal(Box::new(Rehearsal::new(context, timeout, theirs, extras.clone())))
-            }
+            _ if dry_run => Watch::rehearsal(context, timeout, theirs, extras),
             Some(context) => Watch::within(context, timeout),
             None => Watch::alone(timeout),
         };
@@ -81,13 +78,13 @@ where
             None => timeout.is_zero() && !dry_run,
         };
         if malformed || late {
-            let refused = if malformed { Call::Malformed } else { Call::TooLate };
-            return ResponseFuture::new(refused, watch, wire, extras.clone());
+            let refused = if malformed { Refusal::Malformed } else { Refusal::TooLate };
+            return ResponseFuture::refused(refused, watch, wire, extras.clone());
         }
-        // No closure around it: a request is large, and would be moved once more.
-        let listening = watch.listening();
-        let call = Call::Runs { future: self.inner.call(request) };
-        drop(listening);
-        ResponseFuture::new(call, watch, wire, extras.clone())
+        let future = {
+            let _listening = watch.listening();
+            self.inner.call(request)
+        };
+        ResponseFuture::new(future, watch, wire, extras.clone())
     }
 }

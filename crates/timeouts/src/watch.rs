@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -17,6 +18,7 @@ use tokio::{
 use crate::{
     cause::TimeoutCause,
     course::Course,
+    layer::Extras,
     nearest::{self, Listener, Listening},
     rehearsal::Rehearsal,
 };
@@ -59,6 +61,17 @@ impl Watch {
             }
             None => Self::nested(context, timeout),
         }
+    }
+
+    /// Watches over a request that nobody is to hurry.
+    #[cold]
+    pub(crate) fn rehearsal(
+        context: Option<&RequestContext>,
+        own: Duration,
+        theirs: Option<Duration>,
+        extras: &Option<Arc<Extras>>,
+    ) -> Self {
+        Self::Rehearsal(Box::new(Rehearsal::new(context, own, theirs, extras.clone())))
     }
 
     fn nested(context: &RequestContext, timeout: Duration) -> Self {

@@ -389,11 +389,11 @@ async fn a_handler_may_give_its_stream_a_deadline() {
 async fn a_deadline_that_is_moved_while_the_body_waits_counts() {
     for (moved, ends) in [(Some(LONG), LONG), (Some(IDLE), IDLE)] {
         let (request, context) = EVERYWHERE[1]();
-        let context = context.unwrap();
+        let (context, deadline) = (context.unwrap(), Deadline::of(&request).unwrap());
         let body = respond(&TimeoutLayer::new(LIMIT), request, Response::new(ticking(2 * LONG, 1))).await;
         let reading = tokio::spawn(read(body.into_body()));
         sleep(TICK).await;
-        context.set_deadline(moved.map(|moved| context.arrival() + moved));
+        deadline.set(moved.map(|moved| context.arrival() + moved));
         assert_eq!(reading.await.unwrap(), (0, Some(TimeoutCause::ResponseDeadline), ends));
     }
 }

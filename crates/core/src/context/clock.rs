@@ -11,6 +11,10 @@
 //! there. What the timer's owner makes of the own deadline is in a cell that nobody else writes, `first`, and counts until
 //! somebody moves it, in `own`; who moves it at the same time has moved it after that. And a timer is free or owned by a
 //! look and a store: the layers of a request are called one after the other, each by the one around it.
+//!
+//! Nearly every handler waits, and hardly any deadline is moved in another task than the request's own. In that one
+//! whoever moves it is polled by the timer's owner, which looks when that is done. So the owner leaves no waker before
+//! somebody has announced moves: a `Deadline` that was asked for, a task spawned with the context, a pause, a first move.
 
 use std::task::Context;
 
@@ -40,6 +44,9 @@ pub(super) struct Clock {
     /// The earliest instant at which an inner layer wants to be polled, whatever the deadline.
     asked: AtomicU64,
     owned: AtomicBool,
+    /// The deadline may be moved in another task than the request's own, so the owner leaves its waker.
+    movable: AtomicBool,
+    /// Left there when the owner goes, and dropped with the context: to take it back would cost each request that waits.
     owner: AtomicWaker,
     /// Told when the deadline is moved other than by a layer for what is inside it.
     moved: Notify,
@@ -56,6 +63,7 @@ impl Clock {
             paused_since: AtomicU64::new(NEVER),
             asked: AtomicU64::new(NEVER),
             owned: AtomicBool::new(false),
+            movable: AtomicBool::new(false),
             owner: AtomicWaker::new(),
             moved: Notify::new(),
         }
@@ -86,6 +94,7 @@ impl Clock {
         nanos(at.saturating_duration_since(self.arrival))
     }
 
+    #[inline]
     fn instant(&self, nanos: u64) -> Option<Instant> {
         if nanos == NEVER { None } else { self.arrival.checked_add(Duration::from_nanos(nanos)) }
     }
@@ -114,20 +123,29 @@ impl Clock {
     }
 
     /// The earlier of what is due and what was asked for, unless that is `served`.
-    fn wake_at(&self, served: u64) -> u64 {
+    #[inline]
+    fn wake_at(&self, due: u64, served: u64) -> u64 {
         let asked = self.asked.load(Acquire);
-        if asked < served { self.due() } else { self.due().min(asked) }
+        if asked < served { due } else { due.min(asked) }
+    }
+
+    fn wake_owner(&self) {
+        if self.owned.load(Acquire) {
+            self.owner.wake();
+        }
     }
 
     /// To be called when the deadline was moved.
     fn has_moved(&self) {
-        self.owner.wake();
+        self.movable.store(true, Release);
+        self.wake_owner();
         self.moved.notify_waiters();
     }
 
     fn pause(&self, now: Instant) {
         // A request has one body, so pauses do not overlap: a load and a store are enough.
         if self.paused_since.load(Acquire) == NEVER {
+            self.movable.store(true, Release);
             self.paused_since.store(self.nanos(now), Release);
         }
     }
@@ -147,7 +165,7 @@ impl Clock {
         if previous <= at {
             return None;
         }
-        self.owner.wake();
+        self.wake_owner();
         Some((at, previous))
     }
 
@@ -163,7 +181,7 @@ impl Clock {
                 Err(moved) => previous = moved,
             }
         }
-        self.owner.wake();
+        self.wake_owner();
         Some((at, previous))
     }
 
@@ -177,7 +195,8 @@ impl Clock {
 /// A time after the arrival, `NEVER` where that is too far away to count.
 #[inline]
 fn nanos(after: Duration) -> u64 {
-    u64::try_from(after.as_nanos()).map_or(NEVER, |nanos| if nanos < UNMOVED { nanos } else { NEVER })
+    let nanos = after.as_secs().saturating_mul(1_000_000_000).saturating_add(after.subsec_nanos().into());
+    if nanos < UNMOVED { nanos } else { NEVER }
 }
 
 /// # Deadline
@@ -245,6 +264,13 @@ impl RequestContext {
         clock.has_moved();
     }
 
+    /// Announces that the deadline may be moved in another task than the one that polls the timer's owner, which from its
+    /// next poll on is woken for that. A move that was not announced it sees when it is polled, or when the deadline
+    /// passes that it knows of. To move or to pause it announces the next move.
+    pub fn announce_moves(&self) {
+        self.shared.clock.movable.store(true, Release);
+    }
+
     /// Ready when the deadline is moved after this call, or a pause ends, but not when a layer lowers it for what is
     /// inside that.
     pub fn deadline_moved(&self) -> impl Future<Output = ()> + Send + use<'_> {
@@ -301,7 +327,8 @@ impl RequestContext {
     /// When the owner of the timer must poll next: at the deadline, unless that stands still, or earlier if an inner
     /// layer [asked](Self::ask_wake) for it.
     pub fn wake_at(&self) -> Option<Instant> {
-        self.shared.clock.instant(self.shared.clock.wake_at(0))
+        let clock = &self.shared.clock;
+        clock.instant(clock.wake_at(clock.due(), 0))
     }
 
     /// Makes the caller the owner of the request's one timer, or `None` if it has an owner already.
@@ -314,7 +341,7 @@ impl RequestContext {
             return None;
         }
         owned.store(true, Release);
-        Some(TimerOwner { context: self.clone(), served: None })
+        Some(TimerOwner { context: self.clone(), served: 0 })
     }
 
     /// Asks the owner of the timer for a poll at `at`, until the returned value is dropped.
@@ -338,8 +365,8 @@ impl RequestContext {
 #[derive(Debug)]
 pub struct TimerOwner {
     context: RequestContext,
-    /// Polls that were asked for at an instant before this one have been given. `None` until it has parked.
-    served: Option<u64>,
+    /// Polls that were asked for at an instant before this one have been given.
+    served: u64,
 }
 
 impl TimerOwner {
@@ -360,13 +387,21 @@ impl TimerOwner {
         }
     }
 
-    /// Registers the task, then reads when it must be polled next.
+    /// Reads when the task must be polled next.
     ///
-    /// In that order a deadline moved in between wakes the task; the other way round it would be slept through.
+    /// Where somebody may move that in another task, it registers this one first. In that order a deadline moved in
+    /// between wakes the task; the other way round it would be slept through.
+    #[inline]
     pub fn park(&mut self, cx: &Context<'_>) -> Option<Instant> {
         let clock = &self.context.shared.clock;
-        clock.owner.register(cx.waker());
-        clock.instant(clock.wake_at(*self.served.get_or_insert(0)))
+        let due = if clock.movable.load(Acquire) {
+            clock.owner.register(cx.waker());
+            clock.due()
+        } else {
+            // Whoever pauses it now does not tell: when this has passed, it will be found to stand still.
+            clock.deadline()
+        };
+        clock.instant(clock.wake_at(due, self.served))
     }
 
     /// The timer that was armed for `at` has fired: whether the deadline has passed.
@@ -374,19 +409,17 @@ impl TimerOwner {
     /// Where it has not, somebody inside asked for a poll, or the deadline was moved just now. Then the owner has to be
     /// polled once more, what is inside it first. An ask is served once, so that one that nobody takes back does not
     /// make the timer fire for ever.
+    #[inline]
     pub fn fired(&mut self, at: Instant) -> bool {
-        self.served = self.served.max(Some(self.context.shared.clock.nanos(at).saturating_add(1)));
+        self.served = self.served.max(self.context.shared.clock.nanos(at).saturating_add(1));
         self.context.is_expired(at)
     }
 }
 
 impl Drop for TimerOwner {
+    #[inline]
     fn drop(&mut self) {
-        let clock = &self.context.shared.clock;
-        if self.served.is_some() {
-            clock.owner.take();
-        }
-        clock.owned.store(false, Release);
+        self.context.shared.clock.owned.store(false, Release);
     }
 }
 

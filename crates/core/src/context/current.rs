@@ -65,6 +65,7 @@ impl RequestContext {
 
     /// Runs `future` with this context as the current one.
     pub fn scope<F>(&self, future: F) -> InContext<F> {
+        self.announce_moves();
         InContext { inner: future, context: Some(self.clone()) }
     }
 }
@@ -72,7 +73,11 @@ impl RequestContext {
 impl<F> InContext<F> {
     /// Runs `future` with the context that is current now, wherever it is polled: in a task of its own, for one.
     pub fn inherited(future: F) -> Self {
-        Self { inner: future, context: RequestContext::current() }
+        let context = RequestContext::current();
+        if let Some(context) = &context {
+            context.announce_moves();
+        }
+        Self { inner: future, context }
     }
 
     /// Runs `future` without a current context: what outlives the request has no business with its deadline.
