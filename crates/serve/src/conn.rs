@@ -53,6 +53,8 @@ pub(crate) struct Conn {
     tunnel: AtomicBool,
     /// Part of a TLS record has come, which may be a head.
     in_record: AtomicBool,
+    /// Nothing is read from it for a while.
+    deaf: AtomicBool,
     http10: AtomicBool,
     /// It has reached its greatest age, and should end with its next answer.
     old: AtomicBool,
@@ -105,6 +107,7 @@ impl Conn {
             answered: AtomicBool::new(false),
             tunnel: AtomicBool::new(false),
             in_record: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
             http10: AtomicBool::new(false),
             old: AtomicBool::new(false),
             reason: AtomicU8::new(CloseReason::Ended as u8),
@@ -140,6 +143,20 @@ impl Conn {
 
     pub(crate) fn set_in_record(&self, is: bool) {
         self.in_record.store(is, Release);
+    }
+
+    /// Its bytes are left where they are for a while.
+    pub(crate) fn turn_deaf(&self) {
+        self.deaf.store(true, Release);
+    }
+
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.deaf.load(Acquire)
+    }
+
+    /// Has it read on, and says whether it was not.
+    pub(crate) fn listen(&self) -> bool {
+        self.is_deaf() && self.deaf.swap(false, AcqRel)
     }
 
     /// A request begins; returns its number.

@@ -13,8 +13,9 @@ use crate::{
 ///
 /// A byte that comes alone costs a thread's waking, a task's, and a parse of the head from its start: some eight
 /// microseconds. Fifteen thousand clients that send one a second would have a tenth of a core until their time is over.
-/// So whoever has taken a second, and sends a crumb, is not heard before it has taken three times as long. What it sent
-/// meanwhile is then read at once: it waits for no longer than twice the time that it took itself.
+/// So whoever has taken a second, and sends a crumb, is not heard before it has taken five times as long. What it sent
+/// meanwhile is then read at once: it waits for no longer than four times the time that it took itself, and never beyond
+/// the head's limit. There it is read a last time, and answered if its head is whole.
 #[derive(Default)]
 pub(crate) struct Crumbs {
     /// The head that they are of, by how many requests came before it; and when the first one came.
@@ -26,20 +27,26 @@ pub(crate) struct Crumbs {
 
 impl Crumbs {
     /// Ready when it is time to read.
-    pub(crate) fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(due) = self.read_again_at else { return Poll::Ready(()) };
+    pub(crate) fn poll_pause(&mut self, cx: &mut Context<'_>, conn: &Conn) -> Poll<()> {
+        let Some(due) = self.read_again_at.filter(|_| conn.is_deaf()) else { return Poll::Ready(()) };
         self.alarm.get_or_insert_with(|| Alarm::at(due)).poll(cx, due)
     }
 
     /// So many bytes have come. Returns whether there is a pause now.
     #[inline]
     pub(crate) fn see(&mut self, bytes: usize, conn: &Conn) -> bool {
-        self.read_again_at = None;
+        if self.read_again_at.take().is_some() {
+            conn.listen();
+        }
         // In an exchange they are of a body, which has clocks of its own, and in a tunnel they are nobody's business.
         if bytes < CRUMB && conn.place() != Place::Exchange && !conn.is_tunnel() {
             self.read_again_at = self.pause(conn.requests(), Instant::now());
         }
-        self.read_again_at.is_some()
+        let pauses = self.read_again_at.is_some();
+        if pauses {
+            conn.turn_deaf();
+        }
+        pauses
     }
 
     fn pause(&mut self, head: u64, now: Instant) -> Option<Instant> {
@@ -49,7 +56,7 @@ impl Crumbs {
         };
         self.begun = Some((head, begun));
         let took = now - begun;
-        (took >= LONG).then(|| now + 2 * took)
+        (took >= LONG).then(|| now + 4 * took)
     }
 }
 
@@ -64,7 +71,7 @@ mod tests {
 
     /// The seconds in which somebody who sends a byte in each is heard.
     #[test]
-    fn who_takes_long_is_heard_at_times_that_grow_threefold() {
+    fn who_takes_long_is_heard_at_times_that_grow_fivefold() {
         let begun = Instant::now();
         let mut crumbs = Crumbs::default();
         let mut heard = Vec::new();
@@ -75,7 +82,7 @@ mod tests {
                 crumbs.read_again_at = crumbs.pause(0, now);
             }
         }
-        assert_eq!(heard, [0, 1, 3, 9, 27]);
+        assert_eq!(heard, [0, 1, 5, 25]);
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! An HTTP/1 connection: hyper's, with our clocks beside it.
 
-use std::{future::poll_fn, pin::Pin, task::Poll};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Poll, ready},
+};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::AsyncWriteExt,
-    time::{Duration, timeout},
+    time::{Duration, Instant, timeout},
 };
 use tracing::debug;
 
@@ -37,6 +41,8 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut age: A
     let service = ConnService::new(service, conn.clone());
     let mut http = builder().serve_connection(TokioIo::new(io), service).with_upgrades();
 
+    // The limit of a head that was not read for a while, whose rest may have come.
+    let mut last_look = None;
     let end = poll_fn(|cx| {
         conn.task.register(cx.waker());
         if conn.order() == Order::Cut {
@@ -54,10 +60,14 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut age: A
         let (due, reason) = match conn.place() {
             Place::Exchange => {
                 waiting.over(&conn);
+                last_look = None;
                 let over = age == Stage::Over;
                 return if over { Poll::Ready(End::Cut(CloseReason::MaxAge)) } else { Poll::Pending };
             }
-            Place::Head => (conn.clocks.header_due(&conn.house, waiting.head(&conn)), CloseReason::Header),
+            Place::Head => {
+                let due = conn.clocks.header_due(&conn.house, waiting.head(&conn));
+                (last_look.unwrap_or(due), CloseReason::Header)
+            }
             Place::Idle => (waiting.idle(&conn) + conn.clocks.keep_alive_idle, CloseReason::KeepAliveIdle),
         };
         if conn.is_asked_to_leave() {
@@ -66,7 +76,13 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut age: A
         if age == Stage::Over {
             return Poll::Ready(End::Expired(CloseReason::MaxAge));
         }
-        alarm.poll(cx, due).map(|()| End::Expired(reason))
+        ready!(alarm.poll(cx, due));
+        if last_look.is_none() && reason == CloseReason::Header && conn.listen() {
+            last_look = Some(Instant::now() + LAST_LOOK);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(End::Expired(reason))
     })
     .await;
 
@@ -134,5 +150,7 @@ fn builder() -> http1::Builder {
 
 /// The last answer must be written and the linger over after this long.
 const LONGEST_CLOSE: Duration = Duration::from_secs(2);
+/// A socket that was asleep is awake after this long, and what has come on it was read.
+const LAST_LOOK: Duration = Duration::from_millis(250);
 /// Bytes of a request's head, or of its trailers. hyper's own limit is its buffer's: 408 KiB.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;

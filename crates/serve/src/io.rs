@@ -195,7 +195,7 @@ impl AsyncRead for Io {
         let before = buf.filled().len();
         this.sniffed.give(buf);
         let replayed = buf.filled().len() > before;
-        if !replayed && this.crumbs.poll_pause(cx).is_pending() {
+        if !replayed && this.crumbs.poll_pause(cx, &this.conn).is_pending() {
             return Poll::Pending;
         }
         if buf.remaining() > 0 {

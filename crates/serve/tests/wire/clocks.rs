@@ -271,3 +271,21 @@ async fn a_client_that_is_not_read_for_its_crumbs_gets_its_408_in_time() {
     assert_eq!(soon(client.response()).await.status, 408);
     assert!((1490..2500).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
 }
+
+#[tokio::test]
+async fn a_head_that_became_whole_while_nobody_read_is_answered_at_its_limit() {
+    let town = Town::with(|server| server.header(millis(1500))).await;
+    let mut client = town.client().await;
+    let begun = Instant::now();
+    let (crumbs, rest) = GET.as_bytes().split_at(12);
+    for crumb in crumbs {
+        client.send([*crumb]).await;
+        sleep(millis(100)).await;
+    }
+    client.send(rest).await;
+    assert_eq!(soon(client.response()).await.text(), "ok");
+    // It would have been read by itself after five times the second that its crumbs took.
+    assert!((millis(1450)..millis(2500)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    client.send(GET).await;
+    assert_eq!(soon(client.response()).await.text(), "ok", "the next one is read as any");
+}
