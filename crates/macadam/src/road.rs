@@ -61,8 +61,9 @@ impl Road {
         &self.settings
     }
 
-    /// Watches the shutdown, and can begin it. Give it to handlers that upgrade connections, of which the drain has to
-    /// [know](ShutdownHandle::upgraded). Event streams and gRPC streams it ends by itself.
+    /// Watches the shutdown, and can begin it. It [spawns](ShutdownHandle::spawn) what the service does besides answering
+    /// requests, so that the drain sees it to its end. Give it to handlers that upgrade connections, of which the drain has
+    /// to [know](ShutdownHandle::upgraded); event streams and gRPC streams it ends by itself.
     pub fn shutdown(&self) -> ShutdownHandle {
         self.handle.clone()
     }
