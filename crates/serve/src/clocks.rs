@@ -53,6 +53,13 @@ impl Clocks {
         sooner_in_a_drain(house, since, self.keep_alive_idle, DRAIN_FIRST_BYTE)
     }
 
+    /// When an HTTP/1 connection without a request since `since` ends for that: not in the lame duck, in which its client is
+    /// asked to leave by an answer, or in the drain after it.
+    pub(crate) fn idle_due(&self, house: &House, since: Instant) -> Instant {
+        let longest = if house.order() == Order::LameDuck { NO_LIMIT } else { self.keep_alive_idle };
+        since + longest
+    }
+
     /// When a head is due whose first byte came at `begun`.
     pub(crate) fn header_due(&self, house: &House, begun: Instant) -> Instant {
         sooner_in_a_drain(house, begun, self.header, DRAIN_HEADER)

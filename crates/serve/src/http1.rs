@@ -68,7 +68,9 @@ pub(crate) async fn run<S: App>(io: Io, service: S, mut alarm: Alarm, mut age: A
                 let due = conn.clocks.header_due(&conn.house, waiting.head(&conn));
                 (last_look.unwrap_or(due), CloseReason::Header)
             }
-            Place::Idle => (waiting.idle(&conn) + conn.clocks.keep_alive_idle, CloseReason::KeepAliveIdle),
+            Place::Idle => {
+                (conn.clocks.idle_due(&conn.house, waiting.idle(&conn)), CloseReason::KeepAliveIdle)
+            }
         };
         if conn.is_asked_to_leave() {
             return Poll::Ready(End::Expired(CloseReason::MadeRoom));

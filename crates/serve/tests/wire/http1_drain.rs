@@ -347,6 +347,17 @@ async fn a_body_that_the_handler_left_unread_does_not_hold_up_the_drain() {
 }
 
 #[tokio::test]
+async fn in_the_lame_duck_no_idle_connection_is_closed_not_even_by_its_own_clock() {
+    let town = Town::with(|server| server.keep_alive_idle(millis(300))).await;
+    let mut client = town.client().await;
+    assert_eq!(client.get("/").await.text(), "ok");
+    town.to(Phase::LameDuck);
+    tokio::time::sleep(millis(800)).await;
+    assert_eq!(client.get("/").await.header("connection"), Some("close"));
+    assert_eq!(town.handle.closes(CloseReason::KeepAliveIdle), 0);
+}
+
+#[tokio::test]
 async fn a_body_read_after_its_response_is_read_to_its_end() {
     // hyper asks for what is behind it as if that were half a head, and only the clock of a head ends the connection.
     let town = Town::with(|server| server.header(millis(300))).await;
