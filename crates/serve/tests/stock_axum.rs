@@ -11,6 +11,7 @@ use axum::{
     extract::Request,
     routing::{get, post},
 };
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use macadam_core::{Phase, PhaseOwner};
 use macadam_serve::{CloseReason, DrainListener, Handle, Linked};
 use macadam_test::wire::Client;
@@ -185,6 +186,35 @@ async fn a_body_that_is_read_after_its_answer_is_not_cut() {
     client.send("def").await;
     assert!(soon(client.closed()).await.unwrap().is_empty());
     drop(client);
+    stock.served().await;
+}
+
+#[tokio::test]
+async fn http2_is_left_to_axum_which_says_goaway_when_no_http1_connection_is_left() {
+    let stock = Stock::open().await;
+    let mut http1 = stock.client().await;
+    http1.send("GET /slow HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    soon(stock.entered.acquire()).await.unwrap().forget();
+    let tcp = tokio::net::TcpStream::connect(stock.address).await.unwrap();
+    let (mut requests, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tcp)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut get = |path: &str| {
+        let uri = format!("http://test{path}");
+        requests.send_request(http::Request::get(uri).body(http_body_util::Empty::<Bytes>::new()).unwrap())
+    };
+    assert_eq!(soon(get("/")).await.unwrap().status(), 200);
+    stock.to(Phase::Draining);
+    moment().await;
+    // Not told yet, and served.
+    assert_eq!(soon(get("/")).await.unwrap().status(), 200);
+    let slow = tokio::spawn(get("/slow"));
+    soon(stock.entered.acquire()).await.unwrap().forget();
+    stock.gate.add_permits(2);
+    assert_eq!(soon(http1.response()).await.header("connection"), Some("close"));
+    drop(http1);
+    assert_eq!(soon(slow).await.unwrap().unwrap().status(), 200);
+    soon(connection).await.unwrap().unwrap();
     stock.served().await;
 }
 
