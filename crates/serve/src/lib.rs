@@ -264,7 +264,6 @@ mod tls;
 mod transport;
 mod unread;
 
-#[cfg(feature = "fault-injection")]
 #[doc(hidden)]
 pub use self::mechanism::Mechanism;
 #[cfg(feature = "tls")]
