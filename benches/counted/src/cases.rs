@@ -96,13 +96,13 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "timeouts, a frame that is ready",
         beside: Some("body, a frame"),
-        ceiling: Some(Cost { instructions: 50, atomics: 0 }),
+        ceiling: Some(Cost { instructions: 34, atomics: 0 }),
         run: |times| frames(body_of(&TimeoutLayer::new(LIMIT), Frames(times))),
     },
     Case {
         name: "timeouts with an idle clock, a frame",
         beside: Some("body, a frame"),
-        ceiling: Some(Cost { instructions: 50, atomics: 0 }),
+        ceiling: Some(Cost { instructions: 34, atomics: 0 }),
         run: |times| frames(body_of(&TimeoutLayer::new(LIMIT).response_body_idle(LIMIT), Frames(times))),
     },
     Case {

@@ -62,32 +62,12 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
-        let frame = this.inner.as_mut().poll_frame(cx);
-        // By reference: what is passed on is moved but once.
-        let cause = match (this.clocks.as_mut(), &frame) {
-            (Some(clocks), Poll::Ready(Some(Ok(frame)))) => {
-                let cut = clocks.is_late() && !frame.is_trailers() && !this.inner.is_end_stream();
-                cut.then_some(TimeoutCause::ResponseDeadline)
-            }
-            (Some(clocks), Poll::Pending) => Some(ready!(clocks.poll(cx))),
-            (Some(_), Poll::Ready(None | Some(Err(_)))) => {
-                *this.clocks = None;
-                None
-            }
-            (None, _) => None,
-        };
-        let (Some(cause), Some(clocks)) = (cause, &this.clocks) else {
-            return frame.map_err(|error| fail(this.inner, error));
-        };
-        // Settled before the service's body goes: the guards in there take their drop for the client's doing.
-        clocks.tell(cause);
-        let course = clocks.course();
-        give_up(this.inner);
-        *this.clocks = None;
-        Poll::Ready(Some(match course {
-            Course::Grpc => Ok(Frame::trailers(grpc_trailers())),
-            _ => Err(cause.into()),
-        }))
+        let is_to_look = this.clocks.as_mut().is_some_and(Clocks::is_to_look);
+        match this.inner.as_mut().poll_frame(cx) {
+            // Put into its place at once: what has been shown to a clock before is moved once more.
+            Poll::Ready(Some(Ok(frame))) if !is_to_look => Poll::Ready(Some(Ok(frame))),
+            polled => watched(this.inner, this.clocks, polled.map_err(Into::into), cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -99,15 +79,46 @@ where
     }
 }
 
+/// What becomes of it if the clocks have to do with it, or it is no frame.
+#[inline(never)]
+fn watched<B: Body<Data = Bytes>>(
+    inner: Pin<&mut ResponseBody<B>>,
+    clocks: &mut Option<Clocks>,
+    polled: Poll<Option<Result<Frame<Bytes>, BoxError>>>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    let cause = match (clocks.as_mut(), &polled) {
+        (Some(clocks), Poll::Ready(Some(Ok(frame)))) => {
+            let cut = clocks.is_late() && !frame.is_trailers() && !inner.is_end_stream();
+            cut.then_some(TimeoutCause::ResponseDeadline)
+        }
+        (Some(clocks), Poll::Pending) => Some(ready!(clocks.poll(cx))),
+        (_, Poll::Ready(Some(Err(_)))) => {
+            give_up(inner);
+            *clocks = None;
+            return polled;
+        }
+        (_, Poll::Ready(None)) => {
+            *clocks = None;
+            return polled;
+        }
+        (None, _) => return polled,
+    };
+    let (Some(cause), Some(running)) = (cause, &*clocks) else { return polled };
+    // Settled before the service's body goes: the guards in there take their drop for the client's doing.
+    running.tell(cause);
+    let course = running.course();
+    give_up(inner);
+    *clocks = None;
+    Poll::Ready(Some(match course {
+        Course::Grpc => Ok(Frame::trailers(grpc_trailers())),
+        _ => Err(cause.into()),
+    }))
+}
+
 /// Frees what the service's body holds; from here on the body is at its end.
 fn give_up<B>(mut inner: Pin<&mut ResponseBody<B>>) {
     inner.set(ResponseBody::document(Bytes::new()));
-}
-
-#[cold]
-fn fail<B>(inner: Pin<&mut ResponseBody<B>>, error: impl Into<BoxError>) -> BoxError {
-    give_up(inner);
-    error.into()
 }
 
 /// In place of a reset, which would tell the client that the server is broken.

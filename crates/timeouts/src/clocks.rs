@@ -87,13 +87,18 @@ impl Clocks {
         Extras::tell(self.extras.as_deref(), &TimeoutEvent { cause, elapsed, budget, context }, false);
     }
 
-    /// A frame goes by that is not the last; whether it is late.
+    /// The body is about to be polled; whether a frame that is ready then is to be shown to [`is_late`](Self::is_late).
     #[inline]
+    pub(crate) fn is_to_look(&mut self) -> bool {
+        self.next_looks.0 -= 1;
+        self.next_looks.0 == 0 || self.idle_due.is_some()
+    }
+
+    /// Such a frame goes by, and is not the last; whether it is late.
     pub(crate) fn is_late(&mut self) -> bool {
         if self.idle_due.take().is_some() {
             self.goes_on();
         }
-        self.next_looks.0 -= 1;
         self.next_looks.0 == 0 && self.is_over()
     }
 
@@ -103,7 +108,6 @@ impl Clocks {
         }
     }
 
-    #[cold]
     fn is_over(&mut self) -> bool {
         let (_, next) = self.next_looks;
         self.next_looks = (next, (2 * next).min(LOOK));
