@@ -1,7 +1,9 @@
 //! What is harder than load alone: clients who burst, try again or go away, and downstreams that are no pool.
 
-use super::{Rows, Unit, pool, stand};
-use crate::{backend::Backend, capacity::Capacity, clients::Clients, plant::Plant, trial::Stand, work::Work};
+use super::{Rows, Unit, add_overload, pool, stand};
+use crate::{
+    backend::Backend, capacity::Capacity, clients::Clients, law::Law, plant::Plant, trial::Stand, work::Work,
+};
 
 /// A pool of 16 whose clients try three times more, a tenth of a second after each failure.
 #[must_use]
@@ -94,15 +96,8 @@ fn of_downstreams(rows: &mut Rows) {
         let shared = shared(processors, mean);
         for (times, must) in [(2.0, "≥ 97 %"), (3.0, "≥ 97 %"), (10.0, "≥ 95 %")] {
             let name = format!("shared processors {processors} × {} ms at {times}×", mean * 1e3);
-            rows.add(&format!("{name}: goodput"), must, Unit::Share, move |law, seed| {
-                shared.overload(times, law, seed).goodput
-            });
-            rows.add(
-                &format!("{name}: p99 over that of the best"),
-                "≤ 50 ms",
-                Unit::Millis,
-                move |law, seed| shared.overload(times, law, seed).late,
-            );
+            let run = move |law, seed| shared.overload(times, law, seed);
+            add_overload(rows, &name, must, "that of the best", Law::Fixed(processors), run);
         }
     }
     for (name, retries, times) in [
