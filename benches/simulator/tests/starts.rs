@@ -21,3 +21,15 @@ fn sixty_clients_of_a_slow_handler_without_a_limit_are_not_refused_at_boot() {
         assert!(sum.shed < 1.0 && sum.good > 400.0, "{sum:?}");
     }
 }
+
+#[test]
+fn two_thousand_a_second_of_50_ms_are_not_refused_by_a_successor_that_takes_over() {
+    let backend = Backend::Shared { processors: 1000 };
+    let work = Work::Lognormal { mean: 0.05, sigma: 0.02 };
+    let plant = Plant { backend, work, clients: Clients::patient_for(30.0) };
+    let script = Script { phases: vec![Phase::poisson(3.0, 2000.0)], ..Script::default() };
+    for seed in 1..=20 {
+        let sum = plant.run(&script, Law::Knee.tuner(), seed).sum(0.0, 3.0);
+        assert!(sum.shed < 1.0 && sum.good > 5500.0, "{sum:?}");
+    }
+}
