@@ -39,7 +39,7 @@ pub(crate) struct Plan {
     /// How many are kept.
     pub(crate) connections: usize,
     pub(crate) seed: u64,
-    /// Less of everything, and of the control only what fails for certain: it shows that all works, and not how well.
+    /// Less of everything, and nothing is demanded of the control: it shows that all works, and not how well.
     pub(crate) is_quick: bool,
     /// Whether the service may refuse requests when it has too much to do.
     pub(crate) sheds: bool,

@@ -37,7 +37,9 @@ pub(super) fn run(plan: &Plan, add: &mut dyn FnMut(Row)) {
             None => "–".into(),
             Some(Err(error)) => error.to_string(),
             Some(Ok(control)) => {
-                if (control.lost as f64) < control.sent as f64 * AT_LEAST && verdict.is_good() {
+                // In a few shutdowns of a busy machine every request may have been answered before the signal was seen.
+                let lost_enough = control.lost as f64 >= control.sent as f64 * AT_LEAST;
+                if !plan.is_quick && !lost_enough && verdict.is_good() {
                     verdict = Verdict::ControlPassed;
                 }
                 control.to_string()
