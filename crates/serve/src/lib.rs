@@ -235,6 +235,7 @@ mod crumbs;
 mod descriptors;
 #[cfg(feature = "axum")]
 mod drain_listener;
+mod entrance;
 mod error;
 mod farewell;
 mod figures;

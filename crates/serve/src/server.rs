@@ -1,26 +1,25 @@
-//! The server: what it is told, and its loop.
+//! The server: what it is told, and its course.
 
-use std::{fmt, future::pending, io, net::SocketAddr, pin::pin, sync::Arc};
+use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use macadam_core::{PhaseWatch, body::MinRate};
 use tokio::{
-    net::TcpStream,
     select,
-    time::{Duration, sleep, timeout},
+    time::{Duration, timeout},
 };
 use tower_service::Service;
 use tracing::info;
 
 use crate::{
-    accept::Acceptor,
-    addresses::{Addresses, Seat},
+    addresses::Addresses,
     body::Body,
     clocks::{Clocks, MaxAge, NO_LIMIT},
     conn::Conn,
     connection,
     descriptors::{connections_in, raise_descriptor_limit},
+    entrance::{Arrival, Entrance, Limits},
     hand_over::Listener,
     handle::Handle,
     house::House,
@@ -225,81 +224,18 @@ impl Server {
     {
         let Self { listener, door, clocks, max_connections, addresses, phase, house } = self;
         let _watch = door.watch();
-        let orders = Orders { phase };
-        let mut order = Order::Serve;
         let cut = CutOnDrop(Arc::clone(&house));
-        // It owns the service, so that this future is `Send` where the service is not `Sync`.
+        let orders = Orders { phase };
+        let limits = Limits { connections: max_connections, addresses };
         let building = Arc::clone(&house);
-        let start = move |(stream, peer, seat)| start(stream, peer, seat, &door, &building, clocks, &service);
-        let admit = |(stream, peer): (TcpStream, SocketAddr)| {
-            let Some(addresses) = &addresses else { return Some((stream, peer, None)) };
-            let seat = addresses.take(peer.ip());
-            if seat.is_none() {
-                house.figures.refused.add(1);
-                // A reset leaves nothing behind, here or there.
-                let _ = stream.set_zero_linger();
-                return None;
-            }
-            Some((stream, peer, seat))
-        };
+        let let_in = move |arrival| start(arrival, &door, &building, clocks, &service);
+        let mut entrance = Entrance::new(listener, Arc::clone(&house), limits, let_in);
 
-        let Listener { socket, mut succession, .. } = listener;
-        // None when a successor has the listener: what waits there is the successor's.
-        let mut acceptor = Some(Acceptor::new(socket));
-        let mut held = None;
-        {
-            let mut passed_on = pin!(succession.pass_on());
-            while order < Order::Drain {
-                select! {
-                    biased;
-                    next = orders.reached(order.next()) => {
-                        order = next;
-                        if order < Order::Drain {
-                            house.tell(order);
-                        }
-                    }
-                    () = house.make_room(max_connections), if held.is_some() => {
-                        held.take().map(&start);
-                    }
-                    () = &mut passed_on, if acceptor.is_some() => {
-                        acceptor = None;
-                        if !orders.will_come() {
-                            order = Order::Drain;
-                        }
-                    }
-                    () = house.emptied(), if acceptor.is_none() && held.is_none() && order == Order::LameDuck => {
-                        // Nobody is left, and nobody will come.
-                        order = Order::Drain;
-                    }
-                    accepted = accept(&mut acceptor), if acceptor.is_some() && held.is_none() => match accepted {
-                        Ok(accepted) => held = admit(accepted),
-                        Err(_) => house.figures.accept_errors.add(1),
-                    }
-                }
-            }
-        }
-        let all = &house;
-        let drained = async move {
-            // Those that the kernel has accepted wait for an answer too.
-            let start_rest = move |acceptor: &mut Option<Acceptor>, held: Option<_>| {
-                let has_backlog = usize::from(all.has(Mechanism::Backlog));
-                let room = max_connections.saturating_sub(all.rooms().len()) * has_backlog;
-                let rest = acceptor.iter_mut().flat_map(Acceptor::rest).filter_map(&admit);
-                held.into_iter().chain(rest.take(room)).for_each(&start);
-            };
-            start_rest(&mut acceptor, held);
-            all.tell(Order::Drain);
-            if acceptor.is_some() {
-                // Whoever was in the middle of the handshake is through it now.
-                sleep(TO_SHAKE_HANDS).await;
-                start_rest(&mut acceptor, None);
-            }
-            // The socket before its name: see `Successors`.
-            drop(acceptor);
-            drop(succession);
-            all.emptied().await;
+        let order = entrance.open(&orders).await;
+        let drained = async {
+            entrance.close().await;
+            house.emptied().await;
         };
-
         let served = select! {
             biased;
             () = drained, if order == Order::Drain => {
@@ -312,22 +248,8 @@ impl Server {
     }
 }
 
-async fn accept(acceptor: &mut Option<Acceptor>) -> io::Result<(TcpStream, SocketAddr)> {
-    match acceptor {
-        Some(acceptor) => acceptor.accept().await,
-        None => pending().await,
-    }
-}
-
-fn start<S: App>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    seat: Option<Seat>,
-    door: &Door,
-    house: &Arc<House>,
-    clocks: Clocks,
-    service: &S,
-) {
+fn start<S: App>(arrival: Arrival, door: &Door, house: &Arc<House>, clocks: Clocks, service: &S) {
+    let Arrival { stream, peer, seat } = arrival;
     // What is written is whole answers and frames: waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
     let conn = Arc::new(Conn::new(Arc::clone(house), clocks, peer));
@@ -370,8 +292,5 @@ impl fmt::Debug for Server {
     }
 }
 
-/// From the first look at what the kernel has accepted to the second, and the listener's end. A client farther away than this
-/// can still be reset, and nothing but handing the listener over helps it.
-const TO_SHAKE_HANDS: Duration = Duration::from_millis(20);
 /// What is cut gets this long to be dropped.
 const TO_LET_GO: Duration = Duration::from_millis(100);
