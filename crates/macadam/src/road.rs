@@ -25,7 +25,7 @@ use crate::{
     make::MakeRoadService,
     place::{self, Place},
     service::RoadService,
-    settings::Settings,
+    settings::{Inherit, Settings},
     stack::Layers,
     tls::Encryption,
 };
@@ -263,12 +263,18 @@ impl Road {
         for setting in settings.differing() {
             tracing::info!("setting {setting}");
         }
-        if settings.timeouts.request > settings.shutdown.drain {
-            tracing::warn!(
-                "timeouts.request ({:?}) is longer than shutdown.drain ({:?}): a deploy may cut a request that is in time",
-                settings.timeouts.request,
-                settings.shutdown.drain
-            );
+        let timeouts = &settings.timeouts;
+        let trusted = timeouts.inherit == Inherit::Trust;
+        for (name, timeout, counts) in [
+            ("timeouts.request", timeouts.request, true),
+            ("timeouts.inherit_max", timeouts.inherit_max, trusted),
+        ] {
+            if counts && timeout > settings.shutdown.drain {
+                tracing::warn!(
+                    "{name} ({timeout:?}) is longer than shutdown.drain ({:?}): a deploy may cut a request that is in time",
+                    settings.shutdown.drain
+                );
+            }
         }
     }
 }
