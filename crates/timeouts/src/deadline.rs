@@ -13,6 +13,10 @@ use crate::header::TimeoutHeader;
 /// It is there once a layer outside has made the request's context: with [`TimeoutLayer::expose`], with `macadam`, or
 /// with a layer such as `macadam-request-id`. With the feature `axum` it is an extractor.
 ///
+/// Ask for it before the request, or a task that works for it, goes to another task than the one that the request is
+/// polled in: from then on the layer outside listens for moves out of others. One that was not asked for until there
+/// may be earlier only from the layer's next poll on.
+///
 /// [`TimeoutLayer::expose`]: crate::TimeoutLayer::expose
 #[derive(Clone, Debug)]
 pub struct Deadline {
