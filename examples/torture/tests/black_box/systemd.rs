@@ -35,7 +35,7 @@ async fn the_road_says_ready_when_it_serves_answers_a_hang_up_and_says_stopping(
     assert_eq!(news(&manager).await, "READY=1 STATUS=serving");
 
     let mut client = Client::connect(torture.public).await;
-    client.send("GET /io?ms=300 HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    client.send("GET /io?ms=2000 HTTP/1.1\r\nhost: t\r\n\r\n").await;
     while Client::connect(torture.admin).await.get("/status").await.text().contains("\"total\":0") {}
     torture.signal(Signal::TERM);
     let stopping = news(&manager).await;
