@@ -24,7 +24,6 @@ use crate::{
     handle::Handle,
     house::House,
     listen::Listen,
-    mechanism::Mechanism,
     order::{Order, Orders},
     patience::UNSENT,
     service::{App, BoxError},
@@ -190,7 +189,7 @@ impl Server {
     /// Leaves out a part of the drain, to see what fails. To be called before [`pair`](Self::pair).
     #[cfg(feature = "fault-injection")]
     #[doc(hidden)]
-    pub fn without(mut self, mechanism: Mechanism) -> Self {
+    pub fn without(mut self, mechanism: crate::Mechanism) -> Self {
         let house = Arc::get_mut(&mut self.house).expect("nobody else has it before there is a handle");
         house.without = Some(mechanism);
         self
