@@ -1,7 +1,8 @@
 //! The hooks of a shutdown, as they run.
 
-use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use macadam_core::Phase;
 use tokio::sync::SetOnce;
 
@@ -51,7 +52,7 @@ impl Agenda {
                 let _ = ended[n].set(report);
             }
         });
-        all(each.map(|hook| -> Pin<Box<dyn Future<Output = ()> + Send + '_>> { Box::pin(hook) })).await;
+        join_all(each).await;
         ended.into_iter().filter_map(SetOnce::into_inner).collect()
     }
 }
@@ -63,14 +64,4 @@ fn tell(report: &HookReport) {
     } else {
         tracing::error!(hook, seconds, end = %report.end(), "a hook has failed");
     }
-}
-
-/// Polls all of them until all are ready.
-async fn all<F: Future<Output = ()> + Unpin>(futures: impl Iterator<Item = F>) {
-    let mut pending: Vec<F> = futures.collect();
-    poll_fn(|cx| {
-        pending.retain_mut(|future| Pin::new(future).poll(cx).is_pending());
-        if pending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
 }
