@@ -32,7 +32,10 @@ pub(super) fn run(plan: &Plan, add: &mut dyn FnMut(Row)) {
                 continue;
             }
         };
-        let mut verdict = Verdict::of(ours.sent > 0 && ours.lost as f64 <= ours.sent as f64 * allowed);
+        let expected = ours.sent as f64 * allowed;
+        // A few shutdowns may lose one request by chance, which is then far above its share.
+        let most = if plan.is_quick { poisson_bound(expected) } else { expected };
+        let mut verdict = Verdict::of(ours.sent > 0 && ours.lost as f64 <= most);
         let control = match &control {
             None => "–".into(),
             Some(Err(error)) => error.to_string(),
@@ -47,6 +50,19 @@ pub(super) fn run(plan: &Plan, add: &mut dyn FnMut(Row)) {
         };
         add(Row { what: what.into(), measured: ours.to_string(), must: must.into(), control, verdict });
     }
+}
+
+/// The count that chance exceeds in less than one run of a thousand, where so many are expected.
+fn poisson_bound(expected: f64) -> f64 {
+    let mut count = 0.0;
+    let mut probability = (-expected).exp();
+    let mut up_to = probability;
+    while up_to < 0.999 {
+        count += 1.0;
+        probability *= expected / count;
+        up_to += probability;
+    }
+    count
 }
 
 /// What became of the requests.
@@ -141,3 +157,17 @@ const AROUND: Duration = Duration::from_millis(2);
 /// What the control loses at least; half of all was measured when this was written.
 const AT_LEAST: f64 = 0.01;
 const GET: &[u8] = b"GET /context HTTP/1.1\r\nhost: race\r\n\r\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_granted_what_it_takes_once_in_a_thousand_runs() {
+        // e^-0.3 = 0.7408; with 1, 2 and 3 of them 0.9631, 0.9964 and 0.9997.
+        assert_eq!(poisson_bound(0.3), 3.0);
+        assert_eq!(poisson_bound(0.0), 0.0, "none is allowed where none is expected");
+        assert_eq!(poisson_bound(0.0009), 0.0);
+        assert_eq!(poisson_bound(0.0011), 1.0);
+    }
+}
