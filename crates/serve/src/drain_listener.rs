@@ -13,12 +13,12 @@ use std::{
 };
 
 use axum::serve::Listener;
-use macadam_core::{PhaseWatch, body::MinRate};
+use macadam_core::{Phase, PhaseWatch, body::MinRate};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     select,
-    time::{Duration, Instant},
+    time::{Duration, Instant, sleep_until},
 };
 
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
     alarm::Alarm,
     clocks::Clocks,
     conn::{Conn, Place},
+    entrance::TO_SHAKE_HANDS,
     frames::PREFACE,
     hand_over::HandedOver,
     handle::Handle,
@@ -72,7 +73,9 @@ use crate::{
 /// which hyper only lets go. [`Server`](crate::Server) does all of that.
 pub struct DrainListener {
     acceptor: Option<Acceptor>,
-    /// What the kernel had accepted when the drain began.
+    /// When the kernel's backlog is looked at for the second time and the last, since the drain has begun.
+    closes_at: Option<Instant>,
+    /// What the kernel had accepted when it was looked at.
     rest: VecDeque<(TcpStream, SocketAddr)>,
     address: SocketAddr,
     phase: PhaseWatch,
@@ -111,7 +114,8 @@ impl DrainListener {
         let house = Arc::new(House::new());
         tokio::spawn(tell(Arc::clone(&house), Orders { phase: Some(phase.clone()) }));
         let shared = Arc::new(Shared { house, ended: AtomicBool::new(false) });
-        Ok(Self { acceptor: Some(Acceptor::new(listener)), rest: VecDeque::new(), address, phase, shared })
+        let acceptor = Some(Acceptor::new(listener));
+        Ok(Self { acceptor, closes_at: None, rest: VecDeque::new(), address, phase, shared })
     }
 
     /// The listener, and a handle to watch it by.
@@ -168,10 +172,17 @@ impl Listener for DrainListener {
                 self.shared.house.somebody_waits();
                 return std::future::pending().await;
             };
+            if let Some(closes_at) = self.closes_at {
+                sleep_until(closes_at).await;
+                self.rest.extend(acceptor.rest());
+                self.acceptor = None;
+                continue;
+            }
             select! {
                 biased;
-                _ = self.phase.reached(macadam_core::Phase::Draining) => {
-                    self.rest = self.acceptor.take().map(|mut acceptor| acceptor.rest().collect()).unwrap_or_default();
+                _ = self.phase.reached(Phase::Draining) => {
+                    self.rest.extend(acceptor.rest());
+                    self.closes_at = Some(Instant::now() + TO_SHAKE_HANDS);
                 }
                 accepted = acceptor.accept() => match accepted {
                     Ok(accepted) => return self.connection(accepted),

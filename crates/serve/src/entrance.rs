@@ -135,4 +135,4 @@ async fn accept(acceptor: &mut Option<Acceptor>) -> io::Result<(TcpStream, Socke
 
 /// From the first look at what the kernel has accepted to the second, and the listener's end. A client farther away than this
 /// can still be reset, and nothing but handing the listener over helps it.
-const TO_SHAKE_HANDS: Duration = Duration::from_millis(20);
+pub(crate) const TO_SHAKE_HANDS: Duration = Duration::from_millis(20);

@@ -70,6 +70,13 @@ impl Stock {
         assert!(self.phase.advance(phase, None));
     }
 
+    /// Waits for the end of the listener.
+    async fn refuses(&self) {
+        while tokio::net::TcpStream::connect(self.address).await.is_ok() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     async fn served(self) {
         soon(self.served).await.unwrap();
         assert_eq!((self.handle.connections(), self.handle.in_flight()), (0, 0));
@@ -147,8 +154,27 @@ async fn a_big_answer_to_a_slow_reader_is_whole_and_what_the_kernel_has_accepted
     assert_eq!(soon(waiting.get("/")).await.text(), "ok");
     assert_eq!(soon(slow.response()).await.body.len(), BIG);
     assert!(soon(slow.closed()).await.unwrap().is_empty());
-    assert!(tokio::net::TcpStream::connect(stock.address).await.is_err());
+    soon(stock.refuses()).await;
     drop((slow, waiting));
+    stock.served().await;
+}
+
+/// Those in the middle of the handshake when the drain began.
+#[tokio::test]
+async fn who_comes_within_the_moment_after_the_drain_has_begun_is_served() {
+    let stock = Stock::open().await;
+    stock.to(Phase::Draining);
+    // The listener takes its first look; its second is 20 ms away.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    let late = std::net::TcpStream::connect(stock.address).unwrap();
+    late.set_nonblocking(true).unwrap();
+    let mut late = Client::from(tokio::net::TcpStream::from_std(late).unwrap());
+    let reply = soon(late.get("/")).await;
+    assert_eq!((reply.text(), reply.header("connection")), ("ok", Some("close")));
+    soon(stock.refuses()).await;
+    drop(late);
     stock.served().await;
 }
 
