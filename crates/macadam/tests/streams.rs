@@ -5,6 +5,7 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -18,7 +19,7 @@ use axum::{
         Sse,
         sse::{Event, KeepAlive},
     },
-    routing::get,
+    routing::{get, post},
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -145,6 +146,7 @@ fn app(shutdown: &ShutdownHandle) -> Router {
         .route("/events/alive", get(async || Sse::new(one_event()).keep_alive(heartbeat)))
         .route("/events/finite", get(async || (Extension(Finite), Sse::new(three_events()))))
         .route("/grpc", get(async || ([(CONTENT_TYPE, "application/grpc")], lines())))
+        .route("/grpc/chat", post(async |said: Body| ([(CONTENT_TYPE, "application/grpc")], said)))
         .route(
             "/lines",
             get(async |State(shutdown): State<ShutdownHandle>| {
@@ -259,6 +261,40 @@ async fn a_grpc_stream_ends_with_status_14() {
         let trailers = timeout(SOON, body.trailers()).await.unwrap().unwrap().expect("there are trailers");
         assert_eq!(trailers["grpc-status"], "14");
         drop((requests, body));
+        let (report, outcomes) = place.report().await;
+        assert_eq!(outcomes, [Outcome::Finished], "{behind:?}");
+        assert_eq!((report.streams_ended(), report.exit_code()), (1, 0), "{report}");
+        let _ = connection.await;
+    }
+}
+
+#[tokio::test]
+async fn a_grpc_call_whose_both_sides_are_still_talking_ends_with_status_14() {
+    for behind in BOTH {
+        let place = Place::open(behind).await;
+        let stream = TcpStream::connect(place.address).await.unwrap();
+        let (requests, connection) = h2::client::handshake(stream).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let mut requests = requests.ready().await.unwrap();
+        let request =
+            Request::post("http://test/grpc/chat").header(CONTENT_TYPE, "application/grpc").body(()).unwrap();
+        let (response, mut said) = requests.send_request(request, false).unwrap();
+        said.send_data(Bytes::from_static(b"one"), false).unwrap();
+        let mut heard = timeout(SOON, response).await.unwrap().unwrap().into_body();
+        assert_eq!(timeout(SOON, heard.data()).await.unwrap().unwrap().unwrap(), "one");
+        place.until_streams(1.0).await;
+        said.send_data(Bytes::from_static(b"two"), false).unwrap();
+        assert_eq!(timeout(SOON, heard.data()).await.unwrap().unwrap().unwrap(), "two");
+        place.shutdown.trigger("the test is over");
+        while let Some(data) = timeout(SOON, heard.data()).await.expect("it ends") {
+            assert!(data.expect("it is not reset").is_empty());
+        }
+        let trailers = timeout(SOON, heard.trailers()).await.unwrap().unwrap().expect("there are trailers");
+        assert_eq!(trailers["grpc-status"], "14");
+        // The answer is whole, and nobody listens any more.
+        let reason = poll_fn(|cx| said.poll_reset(cx));
+        assert_eq!(timeout(SOON, reason).await.expect("it is told").unwrap(), h2::Reason::NO_ERROR);
+        drop((requests, said, heard));
         let (report, outcomes) = place.report().await;
         assert_eq!(outcomes, [Outcome::Finished], "{behind:?}");
         assert_eq!((report.streams_ended(), report.exit_code()), (1, 0), "{report}");

@@ -120,6 +120,24 @@ async fn under_load_with_h2c_a_signal_cuts_no_response() {
     assert_eq!(exit.code, Some(0), "{}\n{}", exit.stdout, exit.stderr);
 }
 
+/// The kernel makes connections and takes requests for a process that stands still.
+#[tokio::test]
+async fn two_hundred_requests_that_came_while_the_process_was_stopped_are_answered_before_it_leaves() {
+    let torture = Torture::start(&[("MACADAM_LOAD_SHED_MODE", "off")]).await;
+    torture.signal(Signal::STOP);
+    let mut clients = JoinSet::new();
+    for _ in 0..200 {
+        let mut client = Client::connect(torture.public).await;
+        client.send("GET /io?ms=1 HTTP/1.1\r\nhost: t\r\n\r\n").await;
+        clients.spawn(async move { client.response().await.status });
+    }
+    // It is handled as soon as the process goes on.
+    torture.signal(Signal::TERM);
+    torture.signal(Signal::CONT);
+    assert_eq!(clients.join_all().await, [200; 200]);
+    assert_eq!(torture.exit(Duration::from_secs(10)).await.code, Some(0));
+}
+
 #[tokio::test]
 async fn a_second_signal_exits_at_once() {
     let torture = Torture::start(&[]).await;
