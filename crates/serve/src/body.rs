@@ -74,7 +74,7 @@ impl Body {
     /// The client has not sent it in time.
     fn fail_late(&mut self, error: BodyError) -> BodyError {
         if let Some(receipt) = self.receipt.take() {
-            receipt.conn.set_late(receipt.number);
+            receipt.conn.set_late(receipt.number, error.kind());
             receipt.context.settle(Outcome::TimedOut);
         }
         self.failed = true;

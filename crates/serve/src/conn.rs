@@ -20,8 +20,8 @@ use atomic_waker::AtomicWaker;
 use tokio::time::Instant;
 
 use crate::{
-    clocks::Clocks, frames::Http2, house::House, mechanism::Mechanism, order::Order, reason::CloseReason,
-    unread::Unread,
+    clocks::Clocks, error::BodyErrorKind, frames::Http2, house::House, mechanism::Mechanism, order::Order,
+    reason::CloseReason, unread::Unread,
 };
 
 /// The shared state of one connection.
@@ -67,7 +67,7 @@ pub(crate) struct Conn {
     leaving: AtomicBool,
     any_late: AtomicBool,
     /// Requests, by number, whose body did not come in time.
-    late: Mutex<Vec<u64>>,
+    late: Mutex<Vec<(u64, BodyErrorKind)>>,
     /// HTTP/1: what a handler left unread.
     pub(crate) unread: Unread,
     /// HTTP/2: what its frames tell.
@@ -356,20 +356,23 @@ impl Conn {
         self.leaving.swap(false, AcqRel)
     }
 
-    /// The body of request `number` did not come in time.
-    pub(crate) fn set_late(&self, number: u64) {
-        self.late.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+    /// The body of request `number` did not come in time, and how.
+    pub(crate) fn set_late(&self, number: u64, how: BodyErrorKind) {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner).push((number, how));
         self.any_late.store(true, Release);
     }
 
-    pub(crate) fn is_late(&self, number: u64) -> bool {
-        self.any_late.load(Acquire)
-            && self.late.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)
+    pub(crate) fn late(&self, number: u64) -> Option<BodyErrorKind> {
+        if !self.any_late.load(Acquire) {
+            return None;
+        }
+        let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.iter().find_map(|(whose, how)| (*whose == number).then_some(*how))
     }
 
     pub(crate) fn forget_late(&self, number: u64) {
         if self.any_late.load(Acquire) {
-            self.late.lock().unwrap_or_else(PoisonError::into_inner).retain(|late| *late != number);
+            self.late.lock().unwrap_or_else(PoisonError::into_inner).retain(|(whose, _)| *whose != number);
         }
     }
 }

@@ -29,6 +29,17 @@ pub enum BodyErrorKind {
     Transport,
 }
 
+impl BodyErrorKind {
+    /// The word for it in the problem that says 408.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "request-idle",
+            Self::TooSlow => "request-rate",
+            Self::Transport => "transport",
+        }
+    }
+}
+
 impl BodyError {
     pub(crate) fn idle(waited: Duration) -> Self {
         Self { cause: Cause::Idle(waited) }

@@ -96,7 +96,7 @@
 //! |---|---|---|---|
 //! | a head is not whole in time | 408 | `Connection: close` | `request-timeout` |
 //! | a head is not whole, and its connection makes room for another | 408 | `Connection: close` | `request-timeout` |
-//! | a body does not come in time, or too slowly, and the service then answers with an error that is no rejection itself | 408 | `Connection: close` in HTTP/1 | `request-timeout` |
+//! | a body does not come in time, or too slowly, and the service then answers with an error that is no rejection itself | 408 | `Connection: close` in HTTP/1 | `request-timeout`, for `request-idle` or `request-rate` |
 //!
 //! hyper itself answers a malformed head with 400 and one of more than 64 KiB with 431, both empty. Whoever is answered
 //! so, or closed on while it still sends, reads its answer whole: a closing connection reads on until the client closes

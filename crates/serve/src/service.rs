@@ -188,11 +188,11 @@ impl Awaited {
         let status = response.status();
         let failed = status.is_client_error() || status.is_server_error();
         let refused = response.extensions().get::<Rejection>().is_some();
-        if failed && !refused && self.conn.is_late(self.number) {
-            let context = &self.context;
-            return Rejection::new(Kind::RequestTimeout).into_response(context.wire(), Some(context), None);
-        }
-        response.map(ResponseBody::service)
+        let late = if failed && !refused { self.conn.late(self.number) } else { None };
+        let Some(how) = late else { return response.map(ResponseBody::service) };
+        let context = &self.context;
+        let rejection = Rejection::new(Kind::RequestTimeout).because(how.as_str());
+        rejection.into_response(context.wire(), Some(context), None)
     }
 }
 
@@ -230,7 +230,7 @@ impl Guard for Exchange {
             // Only the last of pipelined answers may say so: what stands behind it would be thrown away.
             let leaving =
                 conn.is_leaving_soon() && conn.nothing_behind() && conn.house.has(Mechanism::CloseHeader);
-            let late = conn.is_late(self.number);
+            let late = conn.late(self.number).is_some();
             if late {
                 conn.close_for(CloseReason::RequestBody);
             }

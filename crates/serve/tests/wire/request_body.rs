@@ -15,7 +15,8 @@ async fn a_stalled_body_gets_408_and_the_connection_closes() {
     client.send(format!("{HEAD}abc")).await;
     let reply = soon(client.response()).await;
     assert_eq!((reply.status.as_u16(), reply.header("connection")), (408, Some("close")));
-    assert!(reply.text().contains("request-timeout"), "{}", reply.text());
+    let text = reply.text();
+    assert!(text.contains(":request-timeout\"") && text.contains(r#""reason":"request-idle""#), "{text}");
     assert!(soon(client.closed()).await.unwrap().is_empty());
     assert_eq!(town.calls(), 1);
 }

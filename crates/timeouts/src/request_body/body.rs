@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
 };
 
@@ -30,10 +31,14 @@ pin_project! {
     }
 }
 
+/// Why the body failed, for the future that answers then.
+pub(super) type Verdict = Arc<OnceLock<TimeoutCause>>;
+
 /// How the client is waited for.
 #[derive(Debug)]
 struct Wait {
     context: RequestContext,
+    verdict: Verdict,
     idle: Duration,
     pace: Option<Pace>,
     /// Since when, and in which stage before that.
@@ -42,9 +47,14 @@ struct Wait {
 }
 
 impl<B: Body> RequestBody<B> {
-    pub(super) fn new(inner: B, layer: RequestBodyTimeoutLayer, context: Option<RequestContext>) -> Self {
-        let wait = context.map(|context| Wait {
+    pub(super) fn new(
+        inner: B,
+        layer: RequestBodyTimeoutLayer,
+        watch: Option<(RequestContext, Verdict)>,
+    ) -> Self {
+        let wait = watch.map(|(context, verdict)| Wait {
             context,
+            verdict,
             idle: layer.idle,
             pace: layer.min_rate.map(Pace::new),
             since: None,
@@ -100,6 +110,7 @@ where
             }
         };
         wait.context.settle(Outcome::TimedOut);
+        let _ = wait.verdict.set(cause);
         *this.wait = None;
         this.inner.set(None);
         Poll::Ready(Some(Err(cause.into())))

@@ -37,7 +37,7 @@ pub use self::{
 /// Its clock runs while the handler waits for a frame of the body, from the poll that found none to the next frame. When
 /// it fires the body fails with a [`TimeoutCause`](crate::TimeoutCause), once, and has ended. The request's outcome is then
 /// `timed-out`; an error that the handler answers, unless it is a rejection itself, becomes 408 with the kind
-/// `request-timeout`; and in HTTP/1 whatever is answered says `Connection: close`, since what is left of the body would
+/// `request-timeout`, and the cause in its extensions; and in HTTP/1 whatever is answered says `Connection: close`, since what is left of the body would
 /// be taken for the next request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestBodyTimeoutLayer {

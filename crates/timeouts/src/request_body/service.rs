@@ -7,11 +7,14 @@ use std::{
 
 use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body::Body;
-use macadam_core::{Kind, Outcome, Rejection, RequestContext, ResponseBody};
+use macadam_core::{Rejection, RequestContext, ResponseBody};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{RequestBodyTimeoutLayer, body::RequestBody};
+use super::{
+    RequestBodyTimeoutLayer,
+    body::{RequestBody, Verdict},
+};
 
 /// What a [`RequestBodyTimeoutLayer`] makes of a service.
 #[derive(Clone, Debug)]
@@ -40,11 +43,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // Most requests have no body, and pay nothing.
-        let context = (!request.body().is_end_stream()).then(|| RequestContext::of(&mut request));
+        // Most requests have no body, and pay nothing; the others an allocation, for what their two halves share.
+        let watch =
+            (!request.body().is_end_stream()).then(|| (RequestContext::of(&mut request), Verdict::default()));
         let layer = self.layer;
-        let inner = self.inner.call(request.map(|body| RequestBody::new(body, layer, context.clone())));
-        RequestBodyTimeoutFuture { inner, context }
+        let inner = self.inner.call(request.map(|body| RequestBody::new(body, layer, watch.clone())));
+        RequestBodyTimeoutFuture { inner, watch }
     }
 }
 
@@ -55,8 +59,8 @@ pin_project! {
     pub struct RequestBodyTimeoutFuture<F> {
         #[pin]
         inner: F,
-        // That of a request with a body.
-        context: Option<RequestContext>,
+        // Of a request with a body.
+        watch: Option<(RequestContext, Verdict)>,
     }
 }
 
@@ -69,17 +73,17 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.inner.poll(cx))?;
-        let Some(context) = this.context else { return Poll::Ready(Ok(response.map(ResponseBody::service))) };
-        // A deadline settles it too, but then a rejection is the answer.
-        let late = context.outcome() == Outcome::TimedOut;
-        let refused = response.extensions().get::<Rejection>().is_some();
-        if !late || refused {
+        let late = this.watch.as_ref().and_then(|(context, verdict)| Some((context, *verdict.get()?)));
+        let Some((context, cause)) = late else {
             return Poll::Ready(Ok(response.map(ResponseBody::service)));
-        }
+        };
         let status = response.status();
-        if status.is_client_error() || status.is_server_error() {
-            let rejection = Rejection::new(Kind::RequestTimeout);
-            return Poll::Ready(Ok(rejection.into_response(context.wire(), Some(context), None)));
+        let failed = status.is_client_error() || status.is_server_error();
+        if failed && response.extensions().get::<Rejection>().is_none() {
+            let rejection = Rejection::new(cause.kind()).because(cause.as_str());
+            let mut response = rejection.into_response(context.wire(), Some(context), None);
+            response.extensions_mut().insert(cause);
+            return Poll::Ready(Ok(response));
         }
         if context.wire().is_http1() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
