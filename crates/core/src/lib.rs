@@ -10,6 +10,7 @@
 //! | [`rejection`] | what a layer answers instead of the service, and the one form in which it does |
 //! | [`body`] | a guard that is held to the last frame of a response, and told how it ended |
 //! | [`in_flight`] | the table of requests that are not over yet |
+//! | [`outcomes`] | what became of those that are: how many, how long, the last that were slow or failed |
 //! | [`phase`] | how far a process is on its way from start to exit |
 //! | [`gauges`] | how a layer's handle is read from outside, without anybody on a request's path |
 //! | [`Sharded`] | what every request touches, split so that threads do not wait for each other |
@@ -42,6 +43,7 @@ pub mod body;
 pub mod context;
 pub mod gauges;
 pub mod in_flight;
+pub mod outcomes;
 pub mod phase;
 pub mod rejection;
 mod sharded;
@@ -51,6 +53,7 @@ pub use body::{BodyRule, End, Guard, GuardedBody, GuardedFuture, Hold, ResponseB
 pub use context::{Criticality, Outcome, Protocol, RequestContext, Route, Stage, Wire};
 pub use gauges::{Gauges, Reading};
 pub use in_flight::{InFlight, InFlightGuard};
+pub use outcomes::{Begun, Durations, Noted, Outcomes};
 pub use phase::{Phase, PhaseOwner, PhaseWatch};
 pub use rejection::{Kind, Rejection, Render};
 pub use sharded::{Sharded, Share};

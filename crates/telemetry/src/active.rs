@@ -1,41 +1,44 @@
-//! How many requests are not over yet.
+//! What is read of the requests from outside.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use macadam_core::{Gauges, Reading, Sharded, Share};
+use macadam_core::{Gauges, Outcome, Outcomes, Reading};
 
-/// Reads how many requests are active. Cheap to clone; made by [`TelemetryLayer::pair`](crate::TelemetryLayer::pair).
+/// Reads how many requests are active and what became of the others. Cheap to clone; made by
+/// [`TelemetryLayer::pair`](crate::TelemetryLayer::pair).
 ///
-/// As [`Gauges`] it is `macadam_requests_active`.
+/// As [`Gauges`] it is `macadam_requests_active`, and `macadam_requests_ended_total` by `outcome`.
 #[derive(Clone)]
 pub struct TelemetryHandle {
-    // Held by each of a thread's active requests: how many there are is how often it is held.
-    held: Sharded<()>,
-}
-
-/// A request that is active until this is dropped.
-pub(crate) struct Active {
-    _held: Arc<Share<()>>,
+    outcomes: Outcomes,
 }
 
 impl TelemetryHandle {
     pub(crate) fn new() -> Self {
-        Self { held: Sharded::new(|| ()) }
-    }
-
-    pub(crate) fn enter(&self) -> Active {
-        Active { _held: Arc::clone(self.held.mine()) }
+        Self { outcomes: Outcomes::new() }
     }
 
     /// How many requests are active: from the layer's call until the response is over or given up.
     pub fn active(&self) -> usize {
-        self.held.iter().map(|share| Arc::strong_count(share) - 1).sum()
+        self.outcomes.pending()
+    }
+
+    /// What became of the requests that are over: how many, how long they took, and the last that were slow or failed.
+    pub fn outcomes(&self) -> &Outcomes {
+        &self.outcomes
     }
 }
 
 impl Gauges for TelemetryHandle {
     fn read(&self, out: &mut dyn FnMut(Reading<'_>)) {
         out(Reading { name: "macadam_requests_active", labels: &[], value: self.active() as f64 });
+        for outcome in Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Pending) {
+            out(Reading {
+                name: "macadam_requests_ended_total",
+                labels: &[("outcome", outcome.as_str())],
+                value: self.outcomes.count(*outcome) as f64,
+            });
+        }
     }
 }
 

@@ -1,24 +1,24 @@
 //! What is recorded of a request as it goes along, and said when it is over.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use http::{StatusCode, response};
-use macadam_core::{End, Guard, Outcome, RequestContext, context::Id};
+use macadam_core::{Begun, End, Guard, Outcome, RequestContext, Streaming, context::Id};
 use tracing::{Level, Span, field::Empty};
-
-use crate::active::Active;
 
 /// Held from the layer's call to the response's end; fills the request's span in, and writes the access event.
 pub struct RequestGuard {
     context: RequestContext,
     span: Span,
     status: Option<StatusCode>,
+    streams: bool,
     end: End,
-    _active: Active,
+    /// There until the drop.
+    begun: Option<Begun>,
 }
 
 impl RequestGuard {
-    pub(crate) fn new(context: RequestContext, active: Active) -> Self {
+    pub(crate) fn new(context: RequestContext, begun: Begun) -> Self {
         let span = tracing::info_span!(
             target: "macadam::request",
             "request",
@@ -29,7 +29,7 @@ impl RequestGuard {
             outcome = Empty,
         );
         // Until a future holds it, nothing but a panic in the service's call can end it.
-        Self { context, span, status: None, end: End::Panicked, _active: active }
+        Self { context, span, status: None, streams: false, end: End::Panicked, begun: Some(begun) }
     }
 
     pub(crate) fn span(&self) -> &Span {
@@ -46,6 +46,7 @@ impl RequestGuard {
 impl Guard for RequestGuard {
     fn head(&mut self, head: &mut response::Parts) {
         self.status = Some(head.status);
+        self.streams = Streaming::of(&head.headers) == Some(Streaming::Events);
         if !self.span.is_disabled() {
             self.span.record("status", head.status.as_u16());
             self.record_route();
@@ -62,6 +63,8 @@ impl Drop for RequestGuard {
         // Whoever refused or cut the request has settled its outcome already, and knows more.
         self.context.settle(self.end.outcome());
         let outcome = self.context.outcome();
+        // The request's only look at the clock here.
+        let took = self.begun.take().map(|begun| begun.end(&self.context, self.status, self.streams));
         if !self.span.is_disabled() {
             self.span.record("outcome", outcome.as_str());
             if self.status.is_none() {
@@ -75,8 +78,7 @@ impl Drop for RequestGuard {
                     $level,
                     status = self.status.map(|status| status.as_u16()),
                     outcome = outcome.as_str(),
-                    // The request's only look at the clock here, and none where nobody listens.
-                    duration_seconds = self.context.arrival().elapsed().as_secs_f64(),
+                    duration_seconds = took.as_ref().map(Duration::as_secs_f64),
                     "request ended",
                 )
             };

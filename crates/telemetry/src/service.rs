@@ -45,7 +45,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let context = RequestContext::of(&mut request);
         let rule = context.wire().body_rule();
-        let guard = RequestGuard::new(context, self.handle.enter());
+        let guard = RequestGuard::new(context, self.handle.outcomes().begin());
         let span = guard.span().clone();
         let inner = span.in_scope(|| self.inner.call(request));
         ResponseFuture { inner: GuardedFuture::new(InSpan::new(inner, span), rule, guard) }

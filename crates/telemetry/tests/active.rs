@@ -1,7 +1,7 @@
 //! The count of active requests, whoever looks.
 
 use http::{Request, Response};
-use macadam_core::Gauges;
+use macadam_core::{Gauges, Outcome};
 use macadam_telemetry::{ResponseFuture, Telemetry, TelemetryLayer};
 use macadam_test::{ScriptedBody, ScriptedService, Step, service::ScriptedFuture};
 use tower::{Layer, Service, ServiceExt};
@@ -23,9 +23,11 @@ async fn clones_and_services_of_one_layer_share_one_count() {
     }
     let mut read = Vec::new();
     handle.read(&mut |reading| read.push((reading.name, reading.value)));
-    assert_eq!(read, [("macadam_requests_active", 3.0)]);
+    assert_eq!(read[0], ("macadam_requests_active", 3.0));
+    assert!(read[1..].iter().all(|figure| *figure == ("macadam_requests_ended_total", 0.0)), "{read:?}");
     futures.clear();
     assert_eq!(handle.active(), 0);
+    assert_eq!(handle.outcomes().count(Outcome::Cancelled), 3);
 }
 
 #[tokio::test]

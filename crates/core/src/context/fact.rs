@@ -47,6 +47,9 @@ macro_rules! fact {
         pub enum $name { $($(#[$doc])* $variant,)+ }
 
         impl $name {
+            /// Every one, in the order of the declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
             /// The word for it in logs and labels.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
@@ -54,7 +57,7 @@ macro_rules! fact {
         }
 
         impl Code for $name {
-            const ALL: &'static [Self] = &[$(Self::$variant,)+];
+            const ALL: &'static [Self] = Self::ALL;
 
             fn code(self) -> u8 {
                 self as u8

@@ -1,0 +1,143 @@
+//! What became of the requests that are over.
+//!
+//! The counterpart of the table of those that are not. Whoever sees every request's end writes it down here, and whoever
+//! watches the process reads it, without a lock that any request waits for. It is sharded by thread, and nothing is
+//! allocated for a request, but the room for the first few that are worth a line.
+
+mod durations;
+mod noted;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use self::{durations::Buckets, noted::Notes};
+pub use self::{durations::Durations, noted::Noted};
+use crate::{
+    context::{Outcome, RequestContext},
+    sharded::{Sharded, Share},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// How many requests ended in which way, how long they took, and the last ones that were slow or failed. Cheap to clone;
+/// clones are one.
+///
+/// ```
+/// use http::{Request, StatusCode};
+/// use macadam_core::{Outcome, Outcomes, RequestContext};
+///
+/// let outcomes = Outcomes::new();
+/// let context = RequestContext::of(&mut Request::new(()));
+/// let begun = outcomes.begin();
+/// assert_eq!(outcomes.pending(), 1);
+///
+/// context.settle(Outcome::Finished);
+/// begun.end(&context, Some(StatusCode::INTERNAL_SERVER_ERROR), false);
+/// assert_eq!((outcomes.pending(), outcomes.count(Outcome::Finished)), (0, 1));
+/// assert_eq!(outcomes.durations().count(), 1);
+/// assert_eq!(outcomes.noted()[0].status, Some(StatusCode::INTERNAL_SERVER_ERROR));
+/// ```
+#[derive(Clone)]
+pub struct Outcomes {
+    shards: Sharded<Shard>,
+}
+
+struct Shard {
+    counts: [AtomicU64; Outcome::ALL.len()],
+    durations: Buckets,
+    notes: Notes,
+}
+
+/// A request that is not over until this has [ended](Self::end), or is dropped.
+#[must_use = "the request is over when this is dropped"]
+pub struct Begun {
+    // How many are pending is how often the shards are held.
+    shard: Arc<Share<Shard>>,
+}
+
+impl Outcomes {
+    /// Nothing has ended yet.
+    #[expect(
+        clippy::new_without_default,
+        reason = "what is counted is shared by name, never made in passing"
+    )]
+    pub fn new() -> Self {
+        let shard = || Shard {
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            durations: Buckets::new(),
+            notes: Notes::new(),
+        };
+        Self { shards: Sharded::new(shard) }
+    }
+
+    /// A request begins.
+    #[inline]
+    pub fn begin(&self) -> Begun {
+        Begun { shard: Arc::clone(self.shards.mine()) }
+    }
+
+    /// How many have begun and not ended.
+    pub fn pending(&self) -> usize {
+        self.shards.iter().map(|shard| Arc::strong_count(shard) - 1).sum()
+    }
+
+    /// How many ended in this way so far.
+    pub fn count(&self, outcome: Outcome) -> u64 {
+        self.shards.iter().map(|shard| shard.counts[outcome as usize].load(Relaxed)).sum()
+    }
+
+    /// How long those took that were not shed, each from its arrival to its end. Event streams, which go on for as long as
+    /// their client likes, are not among them.
+    pub fn durations(&self) -> Durations {
+        let mut durations = Durations::none();
+        self.shards.iter().for_each(|shard| shard.durations.add_to(&mut durations));
+        durations
+    }
+
+    /// The last ones that took 1 s or more, or failed: with an error, a 5xx, a panic, at their deadline or by the shutdown.
+    /// The latest stands first. Of each thread the last 32 are kept.
+    ///
+    /// One that was shed is no failure; there may be thousands in a second. One that ends while this reads on its
+    /// thread may be missing: no request waits for a reader.
+    pub fn noted(&self) -> Vec<Noted> {
+        let mut noted = Vec::new();
+        self.shards.iter().for_each(|shard| shard.notes.copy_to(&mut noted));
+        noted.sort_unstable_by_key(|noted| std::cmp::Reverse(noted.ended));
+        noted
+    }
+}
+
+impl Begun {
+    /// The request is over, as its context says. `status` is that of its answer, where it had one, and `streams`
+    /// whether that went on for as long as its client liked.
+    ///
+    /// Returns how long the request took, from its arrival: the one look at the clock that it needs.
+    #[inline]
+    pub fn end(self, context: &RequestContext, status: Option<StatusCode>, streams: bool) -> Duration {
+        let ended = Instant::now();
+        let took = ended.saturating_duration_since(context.arrival());
+        let outcome = context.outcome();
+        self.shard.counts[outcome as usize].fetch_add(1, Relaxed);
+        if outcome != Outcome::Shed && !streams {
+            self.shard.durations.add(took);
+        }
+        if noted::is_worth_a_line(outcome, status, took, streams) {
+            self.shard.notes.add(Noted::of(context, status, took, ended));
+        }
+        took
+    }
+}
+
+impl fmt::Debug for Outcomes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = Outcome::ALL.iter().map(|outcome| (outcome, self.count(*outcome)));
+        f.debug_map().entries(counts).finish()
+    }
+}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Begun").finish_non_exhaustive()
+    }
+}
