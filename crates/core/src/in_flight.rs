@@ -73,11 +73,21 @@ impl InFlight {
 
     /// Calls `each` with the context of every request in flight, or `None` for one that has no context.
     ///
-    /// It sees the table of a moment; no lock is held during the calls.
+    /// Whatever is in flight from before the first call until after the last is seen, once. No lock is held during the
+    /// calls, and none for longer than it takes to copy 64 entries: a request that enters or leaves meanwhile hardly waits.
     pub fn for_each(&self, mut each: impl FnMut(Option<&RequestContext>)) {
+        let mut seen = Vec::with_capacity(AT_A_TIME);
         for shard in self.shards.iter() {
-            let entries: Vec<_> = lock(&shard.table).entries.iter().map(|(_, entry)| entry.clone()).collect();
-            entries.iter().for_each(|entry| each(entry.as_ref()));
+            // Keys from here on belong to who entered later.
+            let end = lock(&shard.table).entries.capacity();
+            for from in (0..end).step_by(AT_A_TIME) {
+                let keys = from..end.min(from + AT_A_TIME);
+                {
+                    let table = lock(&shard.table);
+                    seen.extend(keys.filter_map(|key| table.entries.get(key).cloned()));
+                }
+                seen.drain(..).for_each(|entry: Option<RequestContext>| each(entry.as_ref()));
+            }
         }
     }
 
@@ -139,3 +149,5 @@ impl fmt::Debug for InFlightGuard {
         f.debug_struct("InFlightGuard").finish_non_exhaustive()
     }
 }
+
+const AT_A_TIME: usize = 64;

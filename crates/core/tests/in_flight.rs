@@ -87,6 +87,20 @@ fn for_each_sees_every_request_and_its_context() {
 }
 
 #[test]
+fn for_each_sees_each_of_many_once_though_others_come_and_go_meanwhile() {
+    let table = InFlight::with_shards(1);
+    let staying: Vec<_> = (0..1_000).map(|_| table.enter(Some(named("stays")))).collect();
+    let mut passing = None;
+    let mut seen = 0;
+    table.for_each(|context| {
+        seen += usize::from(context.is_some());
+        passing = Some(table.enter(None));
+    });
+    assert_eq!(seen, staying.len());
+    drop(passing);
+}
+
+#[test]
 fn for_each_may_use_the_table() {
     let table = InFlight::with_shards(1);
     let first = table.enter(Some(named("first")));
@@ -96,7 +110,7 @@ fn for_each_may_use_the_table() {
         entered.push(table.enter(None));
         drop(place.take());
     });
-    assert_eq!(table.len(), 1);
+    assert_eq!(table.len(), entered.len());
 }
 
 #[tokio::test(start_paused = true)]
