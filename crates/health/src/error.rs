@@ -42,4 +42,40 @@ pub enum ConfigError {
         /// The check's name.
         name: String,
     },
+    /// The check would look less often at what is down.
+    #[error(
+        "the health check {name:?} has a longer interval while it is down than while it is up: make `interval_while_down` the shorter one"
+    )]
+    SlowerWhileDown {
+        /// The check's name.
+        name: String,
+    },
+    /// The check would flip on no result at all.
+    #[error(
+        "the health check {name:?} has a threshold of zero and would be up and down at once: set one of at least 1"
+    )]
+    ZeroThreshold {
+        /// The check's name.
+        name: String,
+    },
+    /// The check's jitter is no part of a whole.
+    #[error("the health check {name:?} has a jitter that is not from 0 to below 1: set one such as 0.05")]
+    Jitter {
+        /// The check's name.
+        name: String,
+    },
+    /// The check would restart all instances at once.
+    #[error(
+        "the health check {name:?} is shared and asked by liveness, which would restart all instances at once: ask it by readiness"
+    )]
+    SharedLiveness {
+        /// The check's name.
+        name: String,
+    },
+    /// The latch belongs to another health.
+    #[error("the latch {name:?} is given to a health for the second time: make one latch for each")]
+    LatchTaken {
+        /// The latch's name.
+        name: String,
+    },
 }

@@ -1,26 +1,40 @@
 //! The checks of a process and what they last found.
 
-use std::{
-    borrow::Cow,
-    fmt, iter,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{borrow::Cow, fmt, future::pending, iter, sync::Arc};
 
 use macadam_core::{Gauges, Phase, PhaseWatch, Reading};
+use tokio::{
+    select,
+    time::{Instant, sleep_until},
+};
 
 use crate::{
-    check::{Check, Finding, PING, SHUTDOWN, STARTING},
-    error::ConfigError,
+    builder::HealthBuilder,
+    changes::Changes,
+    check::{Finding, PING, SHUTDOWN, STARTING},
+    class::Status,
+    entry::Entry,
+    latch::Held,
     layer::HealthLayer,
     probe::Probe,
     schedule::Schedule,
     service::HealthService,
+    snapshot::{LatchState, Snapshot},
 };
 
 /// The checks of a process and what each last found. Cheap to clone; clones are one.
 ///
-/// It is also the handle for whoever watches: its gauges are `macadam_health_check_up{check}` and
-/// `macadam_health_ready`.
+/// It is also the handle for whoever watches. Its gauges are, with `check` and `class` as labels:
+///
+/// | `macadam_health_check_…` | is |
+/// |---|---|
+/// | `up` | 1 or 0 |
+/// | `runs_total`, `failures_total`, `timeouts_total` | runs that have ended, those that failed, and those of them that took too long |
+/// | `flips_total` | how often it went up or down |
+/// | `duration_seconds`, `age_seconds` | how long the last run took, and how long ago it ended; from the first run on |
+/// | `stuck_seconds` | how long a result has been awaited beyond all measure, or 0 |
+///
+/// and without labels `macadam_health_ready` and `macadam_health_latches_held`.
 #[derive(Clone)]
 pub struct Health {
     shared: Arc<Shared>,
@@ -28,16 +42,10 @@ pub struct Health {
 
 struct Shared {
     checks: Box<[Arc<Entry>]>,
+    latches: Box<[Arc<Held>]>,
     phase: Option<PhaseWatch>,
-}
-
-/// A check, and what it last found.
-pub(crate) struct Entry {
-    pub(crate) check: Check,
-    /// Held while somebody runs the check, so that it never runs twice at a time.
-    pub(crate) turn: tokio::sync::Mutex<()>,
-    // A lock and not an atomic, since a reason is a text. It is held for a move or a copy of it, by two at most.
-    found: Mutex<Finding>,
+    changes: Arc<Changes>,
+    seed: u64,
 }
 
 /// What one line of a probe's answer says.
@@ -50,7 +58,17 @@ pub(crate) struct Line<'a> {
 impl Health {
     /// Begins a set of checks.
     pub fn builder() -> HealthBuilder {
-        HealthBuilder { checks: Vec::new(), phase: None }
+        HealthBuilder::new()
+    }
+
+    pub(crate) fn new(
+        checks: Box<[Arc<Entry>]>,
+        latches: Box<[Arc<Held>]>,
+        phase: Option<PhaseWatch>,
+        changes: Arc<Changes>,
+        seed: u64,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { checks, latches, phase, changes, seed }) }
     }
 
     /// Starts to run the checks, each in a task of its own on the present runtime, until what it returns is dropped.
@@ -62,7 +80,7 @@ impl Health {
     ///
     /// Outside a tokio runtime, if there are checks.
     pub fn spawn(&self) -> Schedule {
-        Schedule::spawn(&self.shared.checks)
+        Schedule::spawn(&self.shared.checks, self.shared.seed)
     }
 
     /// The layer that answers probes on the service's own listener, before anything else does.
@@ -77,7 +95,88 @@ impl Health {
 
     /// Whether the process should get traffic: what `/readyz` says now.
     pub fn is_ready(&self) -> bool {
-        !self.lines(Probe::Readiness).any(|line| line.fails_probe())
+        self.status(Probe::Readiness) != Status::Fail
+    }
+
+    /// What a probe says now: the worst of what its checks say.
+    pub fn status(&self, probe: Probe) -> Status {
+        self.lines(probe).map(|line| line.status()).max().unwrap_or(Status::Pass)
+    }
+
+    /// Everything that is known now, for whoever shows it. It runs no check and waits for none.
+    pub fn snapshot(&self) -> Snapshot {
+        let version = self.version();
+        Snapshot {
+            version,
+            liveness: self.status(Probe::Liveness),
+            readiness: self.status(Probe::Readiness),
+            startup: self.status(Probe::Startup),
+            checks: self.shared.checks.iter().map(|entry| entry.snapshot()).collect(),
+            latches: self.shared.latches.iter().map(|latch| latch.snapshot(Instant::now())).collect(),
+        }
+    }
+
+    /// A number that moves when the [status](Self::status) of a check or a probe does. It only ever grows.
+    ///
+    /// Who reads it and then looks sees what it counts, or something newer. Reasons and ages are not counted.
+    pub fn version(&self) -> u64 {
+        for entry in &self.shared.checks {
+            entry.catch_up();
+        }
+        let phase = self.shared.phase.as_ref().map(PhaseWatch::current);
+        let turns = phase.map_or(0, |phase| TURNS.iter().filter(|turn| **turn <= phase).count());
+        self.shared.changes.count() + turns as u64
+    }
+
+    /// Waits until the [version](Self::version) is another one than `seen`, and returns it: at once, where it is already.
+    ///
+    /// ```
+    /// # use macadam_health::Health;
+    /// async fn follow(health: Health) {
+    ///     let mut seen = health.version();
+    ///     loop {
+    ///         println!("{}", health.is_ready());
+    ///         seen = health.changed(seen).await;
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when it is dropped: what changes meanwhile is seen by the next one that is given the same number.
+    pub async fn changed(&self, seen: u64) -> u64 {
+        loop {
+            // Made before the look, it hears every change after it.
+            let moved = self.shared.changes.moved();
+            let version = self.version();
+            if version != seen {
+                return version;
+            }
+            select! {
+                () = moved => {}
+                () = self.next_turn() => {}
+                () = self.next_silence() => {}
+            }
+        }
+    }
+
+    /// Waits until the phase changes what a probe says.
+    async fn next_turn(&self) {
+        let phase = self.shared.phase.as_ref();
+        match phase.and_then(|watch| TURNS.iter().find(|turn| **turn > watch.current()).zip(Some(watch))) {
+            Some((turn, watch)) => {
+                watch.reached(*turn).await;
+            }
+            None => pending().await,
+        }
+    }
+
+    /// Waits until something may have changed by the mere passing of time.
+    async fn next_silence(&self) {
+        match self.shared.checks.iter().filter_map(|entry| entry.next_change()).min() {
+            Some(at) => sleep_until(at).await,
+            None => pending().await,
+        }
     }
 
     /// Lets whoever moves the phase know that a probe was told of it.
@@ -95,9 +194,11 @@ impl Health {
         let shutdown = phase
             .filter(|_| probe == Probe::Readiness)
             .map(|phase| Line::of_phase(SHUTDOWN, phase, phase >= Phase::LameDuck));
+        let latches = self.shared.latches.iter().filter(move |_| probe != Probe::Liveness);
         let checks = self.shared.checks.iter().filter(move |entry| entry.is_asked_by(probe));
         iter::once(Line { name: PING, critical: true, finding: Ok(()) })
             .chain(starting)
+            .chain(latches.map(|latch| latch.line()))
             .chain(checks.map(|entry| entry.line()))
             .chain(shutdown)
     }
@@ -106,101 +207,22 @@ impl Health {
 impl Gauges for Health {
     fn read(&self, out: &mut dyn FnMut(Reading<'_>)) {
         for entry in &self.shared.checks {
-            out(Reading {
-                name: "macadam_health_check_up",
-                labels: &[("check", &entry.check.name)],
-                value: f64::from(entry.found().is_ok()),
-            });
+            entry.read(out);
         }
+        let held = self.shared.latches.iter().filter(|latch| latch.state() == LatchState::Held).count();
+        out(Reading { name: "macadam_health_latches_held", labels: &[], value: held as f64 });
         out(Reading { name: "macadam_health_ready", labels: &[], value: f64::from(self.is_ready()) });
     }
 }
 
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found = |entry: &Arc<Entry>| (entry.check.name.clone(), entry.found().clone());
+        let found = |entry: &Arc<Entry>| (entry.check.name.clone(), entry.line().finding);
         f.debug_struct("Health")
             .field("phase", &self.shared.phase)
+            .field("latches", &self.shared.latches)
             .field("checks", &self.shared.checks.iter().map(found).collect::<Vec<_>>())
             .finish()
-    }
-}
-
-/// Collects the checks of a process.
-#[derive(Debug)]
-#[must_use = "a builder does nothing until it is built"]
-pub struct HealthBuilder {
-    checks: Vec<Check>,
-    phase: Option<PhaseWatch>,
-}
-
-impl HealthBuilder {
-    /// Adds a check. Probes name the checks in the order in which they were added.
-    pub fn check(mut self, check: Check) -> Self {
-        self.checks.push(check);
-        self
-    }
-
-    /// Lets readiness follow the process' phase: it fails until that is serving, and from the lame duck on.
-    pub fn phase(mut self, phase: PhaseWatch) -> Self {
-        self.phase = Some(phase);
-        self
-    }
-
-    /// The health of a process with these checks, none of which has run yet.
-    ///
-    /// # Errors
-    ///
-    /// When a check's name is not fit for a path, is taken or reserved, or when its interval or timeout is zero.
-    pub fn build(self) -> Result<Health, ConfigError> {
-        for (index, check) in self.checks.iter().enumerate() {
-            check.validate()?;
-            if self.checks[..index].iter().any(|earlier| earlier.name == check.name) {
-                return Err(ConfigError::DuplicateName { name: check.name.clone() });
-            }
-        }
-        let checks = self.checks.into_iter().map(|check| Arc::new(Entry::new(check))).collect();
-        Ok(Health { shared: Arc::new(Shared { checks, phase: self.phase }) })
-    }
-}
-
-impl Entry {
-    fn new(check: Check) -> Self {
-        // Before the first result nobody is killed, and nobody gets traffic.
-        let found = match check.probe {
-            Probe::Liveness => Ok(()),
-            Probe::Readiness | Probe::Startup => Err(Cow::Borrowed(PENDING)),
-        };
-        Self { check, turn: tokio::sync::Mutex::new(()), found: Mutex::new(found) }
-    }
-
-    /// A process that has not started is not ready either, whether or not its platform asks for both.
-    fn is_asked_by(&self, probe: Probe) -> bool {
-        let own = self.check.probe;
-        own == probe || (own == Probe::Startup && probe == Probe::Readiness)
-    }
-
-    fn line(&self) -> Line<'_> {
-        Line { name: &self.check.name, critical: self.check.critical, finding: self.found().clone() }
-    }
-
-    fn found(&self) -> MutexGuard<'_, Finding> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps what a run found; a change for better or worse is logged.
-    pub(crate) fn record(&self, finding: Finding) {
-        let check = self.check.name.as_str();
-        let before = std::mem::replace(&mut *self.found(), finding.clone());
-        match (before, finding) {
-            (Err(_), Ok(())) => tracing::info!(check, "health check passes"),
-            (Ok(()), Err(reason)) => tracing::warn!(check, %reason, "health check fails"),
-            // The first result of a check that was pending; a failure that goes on is not told again.
-            (Err(before), Err(reason)) if before == PENDING => {
-                tracing::warn!(check, %reason, "health check fails");
-            }
-            _ => {}
-        }
     }
 }
 
@@ -208,6 +230,14 @@ impl Line<'_> {
     fn of_phase(name: &'static str, phase: Phase, fails: bool) -> Line<'static> {
         let finding = if fails { Err(Cow::Borrowed(phase.as_str())) } else { Ok(()) };
         Line { name, critical: true, finding }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        match (&self.finding, self.critical) {
+            (Ok(()), _) => Status::Pass,
+            (Err(_), false) => Status::Warn,
+            (Err(_), true) => Status::Fail,
+        }
     }
 
     pub(crate) fn fails_probe(&self) -> bool {
@@ -220,4 +250,5 @@ impl Line<'_> {
     }
 }
 
-const PENDING: &str = "pending";
+/// The phases with which a probe begins to say something else.
+const TURNS: [Phase; 2] = [Phase::Serving, Phase::LameDuck];

@@ -37,8 +37,8 @@
 //! | path | asks | and fails with |
 //! |---|---|---|
 //! | `/livez` | would a restart help? | liveness checks |
-//! | `/readyz` | should it get traffic? | the phase, startup checks, readiness checks |
-//! | `/startupz` | has it started? | a phase before serving, startup checks |
+//! | `/readyz` | should it get traffic? | the phase, latches, startup checks, readiness checks |
+//! | `/startupz` | has it started? | a phase before serving, latches, startup checks |
 //! | `/{probe}/{check}` | one check of that probe | that check alone, degrading or not |
 //!
 //! `?verbose` lists the checks of a probe that passes; one that fails always lists them. `?exclude=a&exclude=b`
@@ -50,14 +50,38 @@
 //! # Checks
 //!
 //! A probe reads what the checks last found and never runs one, so a thousand probes a second cost the database
-//! nothing. Each check runs in a task of its own, and never twice at a time. A run that returns an error, hangs or
-//! panics is reported as the error's text, `timeout` or `panicked`. Before its first result a readiness or startup
-//! check fails as `pending` and a liveness check passes. A startup check that has passed is not run again.
+//! nothing. Each check runs in a task of its own, and never twice at a time. A check goes down after
+//! [`failure_threshold`](Check::failure_threshold) failures in a row and up after
+//! [`success_threshold`](Check::success_threshold) passes in a row; one result of the other kind starts the row anew.
+//! Before its first result a readiness or startup check is down as `pending` and a liveness check is up. A startup check
+//! that has been up is not run again.
+//!
+//! | a run that | counts as failed, with | |
+//! |---|---|---|
+//! | returns an error | the error's text | |
+//! | hangs | `timeout` | it is dropped when its time is over |
+//! | panics | `panicked` | the next run starts as ever |
+//! | blocks its thread | `stuck for …` | once a second beyond its timeout, and again each time that another run would have timed out |
+//!
+//! The last is seen by whoever reads, from whatever thread, so it is told also of a runtime that stands still. On a
+//! runtime of many threads a check that blocks holds up none but itself; on one of a single thread it holds up all that
+//! runs there, but never a probe from elsewhere.
+//!
+//! | class | while it is down |
+//! |---|---|
+//! | [critical](Check::critical) | the probe fails |
+//! | [degrading](Check::degrading) | it is reported, and the probe passes |
+//! | [shared](Check::shared) | the same, since all instances would fail at once; [from a limit on](Check::shared_for) the probe fails |
+//!
+//! A [`Latch`] is what has to be done once before the process has started. [`Health::snapshot`] tells everything that is
+//! known of all of them, and [`Health::changed`] when an answer is another one.
 //!
 //! # Clocks
 //!
-//! - A check's *timeout* runs from the start of a run to its result. It cannot cut a run that blocks its thread.
-//! - A check's *interval* runs from the end of a run to the start of the next. The first run starts with the schedule.
+//! - A check's *timeout* runs from the start of a run to its result.
+//! - A check's *interval* runs from the end of a run to the start of the next, and is the shorter
+//!   [`interval_while_down`](Check::interval_while_down) while it is down, or its last run failed. It is shortened by
+//!   [jitter](Check::jitter). The first run starts with the schedule, and the pause after it is of any length up to that.
 //!
 //! # Answers
 //!
@@ -85,20 +109,34 @@
 //! never needs it.
 
 mod answer;
+mod builder;
+mod changes;
 mod check;
+mod class;
+mod entry;
 mod error;
 mod health;
+mod jitter;
+mod judge;
+mod latch;
 mod layer;
 mod probe;
 mod reason;
+mod record;
 mod schedule;
 mod service;
+mod snapshot;
 
 pub use self::{
+    builder::HealthBuilder,
     check::Check,
+    class::{Class, Status},
     error::ConfigError,
-    health::{Health, HealthBuilder},
+    health::Health,
+    latch::Latch,
     layer::{HealthLayer, Probed, ResponseFuture},
+    probe::Probe,
     schedule::Schedule,
     service::{HealthService, ProbeBody},
+    snapshot::{CheckSnapshot, LatchSnapshot, LatchState, Outcome, Run, Snapshot},
 };

@@ -1,8 +1,8 @@
 //! What a probe asks: the path and the query.
 
-/// One of the three questions that a platform asks a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Probe {
+/// One of the three questions that a platform asks a process. There will be no fourth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Probe {
     /// Would a restart help?
     Liveness,
     /// Should it get traffic?
@@ -12,7 +12,8 @@ pub(crate) enum Probe {
 }
 
 impl Probe {
-    pub(crate) fn as_str(self) -> &'static str {
+    /// `livez`, `readyz` or `startupz`: its path, without the slash.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Liveness => "livez",
             Self::Readiness => "readyz",

@@ -3,18 +3,25 @@
 use std::{
     borrow::Cow,
     future::poll_fn,
+    iter,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::Arc,
     task::Poll,
 };
 
-use tokio::{task::JoinSet, time};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task::{JoinSet, block_in_place},
+    time::{self, Instant},
+};
 
 use crate::{
     check::{Check, Finding},
-    health::Entry,
+    entry::Entry,
+    jitter::Jitter,
     probe::Probe,
+    snapshot::Outcome,
 };
 
 /// Checks that are being run. When it is dropped they stop, in the middle of a run too; what they last found stays.
@@ -25,38 +32,84 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    pub(crate) fn spawn(entries: &[Arc<Entry>]) -> Self {
-        let tasks = entries.iter().map(|entry| keep_checking(Arc::clone(entry)));
+    pub(crate) fn spawn(entries: &[Arc<Entry>], seed: u64) -> Self {
+        let seeds = iter::successors(Some(seed), |seed| Some(seed.wrapping_add(1)));
+        let tasks = entries
+            .iter()
+            .zip(seeds)
+            .map(|(entry, seed)| keep_checking(Arc::clone(entry), Jitter::new(seed)));
         Self { _tasks: tasks.collect() }
     }
 }
 
-async fn keep_checking(entry: Arc<Entry>) {
+async fn keep_checking(entry: Arc<Entry>, mut jitter: Jitter) {
     // Aborting a task does not wait for its end: an earlier schedule's run may not be over yet.
     let _turn = entry.turn.lock().await;
+    // Dropped before the turn is given to the next.
+    let _rest = Rest(&entry);
+    let check = &entry.check;
+    entry.is_run();
+    // What began at one moment goes on spread over a whole pause.
+    let mut spread = if check.jitter > 0.0 { 1.0 } else { 0.0 };
     loop {
-        let finding = run(&entry.check).await;
-        let passed = finding.is_ok();
-        entry.record(finding);
-        if passed && entry.check.probe == Probe::Startup {
-            return;
-        }
-        time::sleep(entry.check.interval).await;
+        let began = entry.visit(|record, now| {
+            record.begin(now);
+            now
+        });
+        let (outcome, finding) = run(check, began).await;
+        let pause = entry.visit(|record, now| {
+            record.end(now, outcome, finding);
+            if check.probe == Probe::Startup && record.is_up() {
+                return None;
+            }
+            let interval = if record.is_steady() { check.interval } else { check.down_interval() };
+            let pause = jitter.shorten(interval, spread);
+            record.expect_after(now, pause);
+            Some(pause)
+        });
+        let Some(pause) = pause else { return };
+        spread = check.jitter;
+        time::sleep(pause).await;
     }
 }
 
-async fn run(check: &Check) -> Finding {
+/// Says, at the latest when it is dropped, that nobody runs the check.
+struct Rest<'a>(&'a Entry);
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        self.0.visit(|record, _| record.rest());
+    }
+}
+
+async fn run(check: &Check, began: Instant) -> (Outcome, Finding) {
     // The run is made and dropped in here, so that a panic in either is caught below too.
     let run = async {
         match time::timeout(check.timeout, (check.run)()).await {
-            Ok(finding) => finding,
-            Err(_) => Err(Cow::Borrowed("timeout")),
+            // A run that held its thread is back too late all the same.
+            Ok(_) if began.elapsed() > check.timeout => timed_out(),
+            Ok(Ok(())) => (Outcome::Passed, Ok(())),
+            Ok(Err(reason)) => (Outcome::Failed, Err(reason)),
+            Err(_) => timed_out(),
         }
     };
     let mut run = pin!(run);
     poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx)))
-            .unwrap_or(Poll::Ready(Err(Cow::Borrowed("panicked"))))
+        catch_unwind(AssertUnwindSafe(|| aside(|| run.as_mut().poll(cx))))
+            .unwrap_or(Poll::Ready((Outcome::Panicked, Err(Cow::Borrowed("panicked")))))
     })
     .await
+}
+
+fn timed_out() -> (Outcome, Finding) {
+    (Outcome::TimedOut, Err(Cow::Borrowed("timeout")))
+}
+
+/// Lets a check that blocks its thread block no worker: the others go on without this one. A runtime of one thread has
+/// no other.
+fn aside<T>(poll: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => block_in_place(poll),
+        _ => poll(),
+    }
 }

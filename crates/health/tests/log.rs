@@ -17,7 +17,7 @@ async fn a_change_is_logged_once() {
         let run = runs.fetch_add(1, SeqCst);
         async move { if matches!(run, 2 | 3) { Ok(()) } else { Err("refused\n") } }
     });
-    let health = Health::builder().check(check).build().unwrap();
+    let health = Health::builder().check(check.jitter(0.0)).build().unwrap();
     let _schedule = health.spawn();
     sleep(Duration::from_secs(29)).await;
     let told: Vec<_> = events.events().iter().map(|event| (event.level, event.message.clone())).collect();

@@ -22,7 +22,7 @@ use self::ask::{ask, ask_with};
 const TICK: Duration = Duration::from_millis(1);
 
 fn only(check: Check) -> Health {
-    Health::builder().check(check).build().expect("one check, without a mistake")
+    Health::builder().check(check.jitter(0.0)).build().expect("one check, without a mistake")
 }
 
 async fn found(health: &Health) -> String {
@@ -77,7 +77,7 @@ async fn a_check_fails_as_pending_until_its_first_result() {
 
 #[tokio::test(start_paused = true)]
 async fn a_liveness_check_passes_until_it_has_failed() {
-    let health = only(Check::new("it", async || Err("deadlock")).liveness());
+    let health = only(Check::new("it", async || Err("deadlock")).liveness().failure_threshold(1));
     assert_eq!(ask(&health, "/livez").await, (200, "ok".into()));
     let _schedule = health.spawn();
     sleep(TICK).await;
@@ -94,7 +94,7 @@ async fn a_startup_check_that_has_passed_is_never_run_again() {
     };
     let health = only(Check::new("it", warm).startup().interval(Duration::from_secs(1)));
     let _schedule = health.spawn();
-    sleep(Duration::from_millis(1900)).await;
+    sleep(2 * Duration::from_secs(1)).await;
     assert_eq!(ask(&health, "/startupz").await.0, 503);
     assert!(!health.is_ready());
     sleep(Duration::from_secs(60)).await;
@@ -173,11 +173,12 @@ async fn a_panic_is_reported_and_the_check_runs_again() {
     };
     for panics in [when_called, when_polled, when_dropped] {
         let runs = AtomicUsize::new(0);
-        let health = only(Check::new("it", move || panics(runs.fetch_add(1, SeqCst))));
+        let check = Check::new("it", move || panics(runs.fetch_add(1, SeqCst)));
+        let health = only(check.interval_while_down(Duration::from_secs(2)));
         let _schedule = health.spawn();
-        sleep(Duration::from_secs(2)).await;
+        sleep(Duration::from_millis(1_500)).await;
         assert_eq!(found(&health).await, "[-]it failed: panicked\n");
-        sleep(Duration::from_secs(5)).await;
+        sleep(Duration::from_secs(2)).await;
         assert_eq!(found(&health).await, "ok");
     }
 }
@@ -256,31 +257,59 @@ async fn a_thousand_probes_run_no_check() {
 async fn gauges_say_which_check_is_up_and_whether_the_process_is_ready() {
     let gauges = |health: &Health| {
         let mut all = Vec::new();
-        health
-            .read(&mut |reading| all.push(format!("{}{:?} {}", reading.name, reading.labels, reading.value)));
+        health.read(&mut |reading| {
+            let check: Vec<_> = reading.labels.iter().map(|(_, value)| *value).collect();
+            all.push(format!("{} {} {}", reading.name, check.join(" "), reading.value));
+        });
         all
     };
     let health = Health::builder()
-        .check(Check::new("good", async || Ok::<_, Infallible>(())))
-        .check(Check::new("bad", async || Err("no")).degrading())
+        .check(Check::new("good", async || Ok::<_, Infallible>(())).jitter(0.0))
+        .check(Check::new("bad", async || Err("no")).degrading().jitter(0.0))
         .build()
         .unwrap();
     assert_eq!(
         gauges(&health),
         [
-            r#"macadam_health_check_up[("check", "good")] 0"#,
-            r#"macadam_health_check_up[("check", "bad")] 0"#,
-            "macadam_health_ready[] 0"
+            "macadam_health_check_up good critical 0",
+            "macadam_health_check_runs_total good critical 0",
+            "macadam_health_check_failures_total good critical 0",
+            "macadam_health_check_timeouts_total good critical 0",
+            "macadam_health_check_flips_total good critical 0",
+            "macadam_health_check_stuck_seconds good critical 0",
+            "macadam_health_check_up bad degrading 0",
+            "macadam_health_check_runs_total bad degrading 0",
+            "macadam_health_check_failures_total bad degrading 0",
+            "macadam_health_check_timeouts_total bad degrading 0",
+            "macadam_health_check_flips_total bad degrading 0",
+            "macadam_health_check_stuck_seconds bad degrading 0",
+            "macadam_health_latches_held  0",
+            "macadam_health_ready  0",
         ]
     );
     let _schedule = health.spawn();
-    sleep(TICK).await;
+    sleep(Duration::from_millis(2_500)).await;
     assert_eq!(
         gauges(&health),
         [
-            r#"macadam_health_check_up[("check", "good")] 1"#,
-            r#"macadam_health_check_up[("check", "bad")] 0"#,
-            "macadam_health_ready[] 1"
+            "macadam_health_check_up good critical 1",
+            "macadam_health_check_runs_total good critical 1",
+            "macadam_health_check_failures_total good critical 0",
+            "macadam_health_check_timeouts_total good critical 0",
+            "macadam_health_check_flips_total good critical 1",
+            "macadam_health_check_duration_seconds good critical 0",
+            "macadam_health_check_age_seconds good critical 2.5",
+            "macadam_health_check_stuck_seconds good critical 0",
+            "macadam_health_check_up bad degrading 0",
+            "macadam_health_check_runs_total bad degrading 3",
+            "macadam_health_check_failures_total bad degrading 3",
+            "macadam_health_check_timeouts_total bad degrading 0",
+            "macadam_health_check_flips_total bad degrading 0",
+            "macadam_health_check_duration_seconds bad degrading 0",
+            "macadam_health_check_age_seconds bad degrading 0.5",
+            "macadam_health_check_stuck_seconds bad degrading 0",
+            "macadam_health_latches_held  0",
+            "macadam_health_ready  1",
         ]
     );
 }

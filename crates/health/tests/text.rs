@@ -28,7 +28,7 @@ fn good(name: &str) -> Check {
 }
 
 fn bad(name: &str) -> Check {
-    Check::new(name, async || Err("this will fail"))
+    Check::new(name, async || Err("this will fail")).failure_threshold(1)
 }
 
 async fn public(health: &Health, uri: &str) -> (u16, String) {

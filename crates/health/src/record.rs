@@ -1,0 +1,277 @@
+//! What is known of one check: a pure book of its runs. It is told the time, and has no clock and no lock.
+
+use std::{borrow::Cow, collections::VecDeque, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    check::{Check, Finding},
+    class::{Class, Status},
+    judge::Judge,
+    snapshot::{CheckSnapshot, Outcome, Run},
+};
+
+#[derive(Debug)]
+pub(crate) struct Record {
+    judge: Judge,
+    class: Class,
+    /// As it was last seen, so that who looks next can tell whether it has changed.
+    status: Status,
+    /// Since when it is up, or down.
+    since: Instant,
+    /// Why it is down, or why the last run failed.
+    reason: Option<Cow<'static, str>>,
+    runs: u64,
+    failures: u64,
+    timeouts: u64,
+    flips: u64,
+    /// The latest results, the oldest first.
+    history: VecDeque<Ended>,
+    running_since: Option<Instant>,
+    silence: Option<Silence>,
+    timeout: Duration,
+    interval_while_down: Duration,
+    told: Told,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    at: Instant,
+    took: Duration,
+    outcome: Outcome,
+}
+
+/// A result is awaited. Nobody can drop a run that blocks its thread, and a runtime that stands still runs none; both
+/// are seen from outside by the result that does not come.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    /// When the run began, or should have.
+    since: Instant,
+    /// When the silence counts as one more failure. None when it no longer matters, or lies beyond all clocks.
+    counts_at: Option<Instant>,
+    /// It has lasted longer than any run may.
+    stuck: bool,
+}
+
+/// What the log said last, and when.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    up: Option<bool>,
+    at: Option<Instant>,
+}
+
+/// What the log has to say.
+#[derive(Debug)]
+pub(crate) struct News {
+    pub(crate) failure: Option<Cow<'static, str>>,
+    pub(crate) flips: u64,
+}
+
+impl Record {
+    pub(crate) fn new(check: &Check, now: Instant) -> Self {
+        let up = check.starts_up();
+        let judge = Judge::new(up, check.failure_threshold, check.success_threshold);
+        let mut record = Self {
+            judge,
+            class: check.class,
+            status: Status::Pass,
+            since: now,
+            reason: (!up).then_some(Cow::Borrowed(PENDING)),
+            runs: 0,
+            failures: 0,
+            timeouts: 0,
+            flips: 0,
+            history: VecDeque::with_capacity(HISTORY),
+            running_since: None,
+            silence: None,
+            timeout: check.timeout,
+            interval_while_down: check.down_interval(),
+            told: Told { up: up.then_some(true), at: None },
+        };
+        record.status = record.status_at(now);
+        record
+    }
+
+    /// A run is to begin at `at`.
+    pub(crate) fn expect(&mut self, at: Instant) {
+        let counts_at = at.checked_add(self.timeout).and_then(|end| end.checked_add(GRACE));
+        self.silence = Some(Silence { since: at, counts_at, stuck: false });
+    }
+
+    /// The next run is to begin after a pause.
+    pub(crate) fn expect_after(&mut self, now: Instant, pause: Duration) {
+        match now.checked_add(pause) {
+            Some(at) => self.expect(at),
+            None => self.silence = None,
+        }
+    }
+
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.running_since = Some(now);
+        self.expect(now);
+    }
+
+    pub(crate) fn end(&mut self, now: Instant, outcome: Outcome, finding: Finding) {
+        let began = self.running_since.take().unwrap_or(now);
+        let passed = finding.is_ok();
+        self.silence = None;
+        self.runs += 1;
+        self.failures += u64::from(!passed);
+        self.timeouts += u64::from(outcome == Outcome::TimedOut);
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(Ended { at: now, took: now.saturating_duration_since(began), outcome });
+        self.hear(passed, now);
+        match finding {
+            Err(reason) => self.reason = Some(reason),
+            // While it is still down, the reason for that stays.
+            Ok(()) if self.judge.is_up() => self.reason = None,
+            Ok(()) => {}
+        }
+    }
+
+    /// Nobody runs it any more. What was found stays.
+    pub(crate) fn rest(&mut self) {
+        self.running_since = None;
+        self.silence = None;
+    }
+
+    /// Catches up with what has happened by the mere passing of time: a silence counts as a failure when the awaited
+    /// run should have timed out, and once more each time that another one would have.
+    pub(crate) fn settle(&mut self, now: Instant) {
+        while let Some((silence, at)) = self.silence.and_then(|silence| Some((silence, silence.counts_at?))) {
+            if now < at {
+                return;
+            }
+            self.hear(false, at);
+            let again =
+                at.checked_add(self.interval_while_down).and_then(|start| start.checked_add(self.timeout));
+            let counts_at = again.filter(|_| self.judge.is_up());
+            self.silence = Some(Silence { counts_at, stuck: true, ..silence });
+        }
+    }
+
+    fn hear(&mut self, passed: bool, at: Instant) {
+        if self.judge.hear(passed) {
+            self.flips += 1;
+            self.since = at;
+        }
+    }
+
+    /// Whether the status is another one than when this was last asked.
+    pub(crate) fn take_change(&mut self, now: Instant) -> bool {
+        let status = self.status_at(now);
+        std::mem::replace(&mut self.status, status) != status
+    }
+
+    /// What there is to log, at most one line every 10 s: what it says is compared with what was said last, so that the
+    /// last word on a check that goes up and down is the right one.
+    pub(crate) fn take_news(&mut self, now: Instant) -> Option<News> {
+        let up = self.judge.is_up();
+        let is_known = self.runs > 0 || self.is_stuck();
+        let may_speak = self.told.at.is_none_or(|at| now.saturating_duration_since(at) >= BETWEEN_LINES);
+        if self.told.up == Some(up) || !is_known || !may_speak {
+            return None;
+        }
+        self.told = Told { up: Some(up), at: Some(now) };
+        Some(News { failure: self.failure(now), flips: self.flips })
+    }
+
+    /// The reason why it is down, if it is.
+    pub(crate) fn failure(&self, now: Instant) -> Option<Cow<'static, str>> {
+        if self.judge.is_up() { None } else { self.reason_at(now) }
+    }
+
+    fn reason_at(&self, now: Instant) -> Option<Cow<'static, str>> {
+        match self.silence {
+            Some(silence) if silence.stuck => {
+                let age = now.saturating_duration_since(silence.since);
+                Some(format!("stuck for {age:.1?}").into())
+            }
+            _ => self.reason.clone(),
+        }
+    }
+
+    /// As of the last [`take_change`](Self::take_change).
+    pub(crate) fn status(&self) -> Status {
+        self.status
+    }
+
+    fn status_at(&self, now: Instant) -> Status {
+        if self.judge.is_up() {
+            return Status::Pass;
+        }
+        match self.class {
+            Class::Critical => Status::Fail,
+            Class::Degrading => Status::Warn,
+            Class::Shared { fails_after } => match fails_after {
+                Some(limit) if now.saturating_duration_since(self.since) >= limit => Status::Fail,
+                _ => Status::Warn,
+            },
+        }
+    }
+
+    /// When the status may next change though no run ends.
+    pub(crate) fn next_change(&self) -> Option<Instant> {
+        if self.judge.is_up() {
+            return self.silence?.counts_at;
+        }
+        match self.class {
+            Class::Shared { fails_after: Some(limit) } if self.status == Status::Warn => {
+                self.since.checked_add(limit)
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.judge.is_up()
+    }
+
+    /// Up, and its last run passed.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.judge.is_steady()
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.silence.is_some_and(|silence| silence.stuck)
+    }
+
+    pub(crate) fn snapshot(&self, check: &Check, now: Instant) -> CheckSnapshot {
+        let age = |at: Instant| now.saturating_duration_since(at);
+        let last = self.history.back();
+        CheckSnapshot {
+            name: check.name.clone(),
+            probe: check.probe,
+            class: self.class,
+            status: self.status,
+            reason: self.reason_at(now),
+            state_age: age(self.since),
+            finding_age: last.map(|run| age(run.at)),
+            last_duration: last.map(|run| run.took),
+            running_for: self.running_since.map(age),
+            stuck_for: self.silence.filter(|silence| silence.stuck).map(|silence| age(silence.since)),
+            contradictions: self.judge.contradictions(),
+            runs: self.runs,
+            failures: self.failures,
+            timeouts: self.timeouts,
+            flips: self.flips,
+            history: self.history.iter().map(|run| run.seen_at(now)).collect(),
+        }
+    }
+}
+
+impl Ended {
+    fn seen_at(self, now: Instant) -> Run {
+        Run { age: now.saturating_duration_since(self.at), took: self.took, outcome: self.outcome }
+    }
+}
+
+const PENDING: &str = "pending";
+/// How many results are kept.
+const HISTORY: usize = 32;
+/// How late a result may be, on top of its timeout, before the run is taken for stuck: a runtime that is merely busy gets
+/// to a timer later than it is due.
+const GRACE: Duration = Duration::from_secs(1);
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
