@@ -66,7 +66,7 @@ impl fmt::Display for Phase {
     }
 }
 
-const NO_DEADLINE: u64 = u64::MAX;
+const NEVER: u64 = u64::MAX;
 
 struct Shared {
     epoch: Instant,
@@ -74,11 +74,23 @@ struct Shared {
     /// One for each phase, in nanoseconds after `epoch`. Stored once, before its phase: who sees a phase sees its
     /// deadline, and never that of the next one.
     deadlines: [AtomicU64; Phase::ALL.len()],
+    /// When each was entered, in the same way.
+    entered: [AtomicU64; Phase::ALL.len()],
     /// Serialises writers, so that a slower one cannot take the phase back.
     writer: Mutex<()>,
     changed: Notify,
     /// A count that nothing hangs on: who reads it looks again soon.
     probes: AtomicU64,
+}
+
+impl Shared {
+    fn nanos(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(NEVER)
+    }
+
+    fn instant(&self, nanos: u64) -> Option<Instant> {
+        (nanos != NEVER).then(|| self.epoch.checked_add(Duration::from_nanos(nanos))).flatten()
+    }
 }
 
 /// The one who moves the phase. Not `Clone`: a phase has one owner and any number of [watches](PhaseWatch).
@@ -91,10 +103,13 @@ impl PhaseOwner {
     /// A process that is [starting](Phase::Starting).
     #[expect(clippy::new_without_default, reason = "an owner is made in one place, by name")]
     pub fn new() -> Self {
+        let entered = std::array::from_fn(|_| AtomicU64::new(NEVER));
+        entered[Phase::Starting as usize].store(0, Relaxed);
         let shared = Shared {
             epoch: Instant::now(),
             phase: AtomicU8::new(Phase::Starting as u8),
-            deadlines: std::array::from_fn(|_| AtomicU64::new(NO_DEADLINE)),
+            deadlines: std::array::from_fn(|_| AtomicU64::new(NEVER)),
+            entered,
             writer: Mutex::new(()),
             changed: Notify::new(),
             probes: AtomicU64::new(0),
@@ -116,10 +131,8 @@ impl PhaseOwner {
             if self.watch.current() >= phase {
                 return false;
             }
-            let nanos = deadline.map_or(NO_DEADLINE, |at| {
-                u64::try_from(at.saturating_duration_since(shared.epoch).as_nanos()).unwrap_or(NO_DEADLINE)
-            });
-            shared.deadlines[phase as usize].store(nanos, Relaxed);
+            shared.deadlines[phase as usize].store(deadline.map_or(NEVER, |at| shared.nanos(at)), Relaxed);
+            shared.entered[phase as usize].store(shared.nanos(Instant::now()), Relaxed);
             shared.phase.store(phase as u8, Release);
         }
         shared.changed.notify_waiters();
@@ -141,10 +154,14 @@ impl PhaseWatch {
 
     /// When the present phase ends at the latest, if that is known.
     pub fn deadline(&self) -> Option<Instant> {
-        match self.shared.deadlines[self.current() as usize].load(Relaxed) {
-            NO_DEADLINE => None,
-            nanos => self.shared.epoch.checked_add(Duration::from_nanos(nanos)),
-        }
+        self.shared.instant(self.shared.deadlines[self.current() as usize].load(Relaxed))
+    }
+
+    /// When `phase` was entered; `None` where it is not reached yet, or was skipped.
+    pub fn since(&self, phase: Phase) -> Option<Instant> {
+        // Whoever sees this phase or a later one sees it too.
+        let reached = self.current() >= phase;
+        reached.then(|| self.shared.instant(self.shared.entered[phase as usize].load(Relaxed))).flatten()
     }
 
     /// Notes that a probe was told to send no more traffic because of the phase.

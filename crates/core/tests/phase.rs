@@ -44,6 +44,23 @@ fn the_deadline_is_that_of_the_present_phase() {
     assert_eq!(watch.deadline(), None);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_phase_is_known_since_it_was_entered_and_one_that_was_skipped_is_not() {
+    let owner = PhaseOwner::new();
+    let watch = owner.watch();
+    let start = Instant::now();
+    tokio::time::advance(Duration::from_millis(7)).await;
+    assert_eq!(watch.since(Phase::Starting), Some(start));
+    assert_eq!(watch.since(Phase::LameDuck), None);
+    owner.advance(Phase::LameDuck, None);
+    tokio::time::advance(Duration::from_millis(5)).await;
+    owner.advance(Phase::Draining, None);
+    assert_eq!(watch.since(Phase::Serving), None);
+    assert_eq!(watch.since(Phase::LameDuck), Some(start + Duration::from_millis(7)));
+    assert_eq!(watch.since(Phase::Draining), Some(start + Duration::from_millis(12)));
+    assert_eq!(watch.since(Phase::Closing), None);
+}
+
 #[test]
 fn a_deadline_before_the_owner_was_made_has_passed() {
     let before = Instant::now();
