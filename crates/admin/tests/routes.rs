@@ -146,13 +146,10 @@ async fn the_status_tells_service_phase_and_every_gauge() {
         (&told["service"], &told["version"], &told["phase"]),
         (&json!("orders"), &json!("1.4.2"), &json!("serving"))
     );
-    assert_eq!(
-        told["gauges"].as_array().unwrap()[2..],
-        [
-            json!({ "name": "door_open", "labels": { "side": "\"front\"" }, "value": 1.5 }),
-            json!({ "name": "door_broken", "labels": {}, "value": null }),
-        ]
-    );
+    assert!(told["gauges"].as_array().unwrap().ends_with(&[
+        json!({ "name": "door_open", "labels": { "side": "\"front\"" }, "value": 1.5 }),
+        json!({ "name": "door_broken", "labels": {}, "value": null }),
+    ]));
 }
 
 #[tokio::test]
