@@ -1,7 +1,6 @@
 //! What has to happen once before a process has started.
 
 use std::{
-    borrow::Cow,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -13,6 +12,7 @@ use crate::{
     check::{Finding, validate_name},
     error::ConfigError,
     health::Line,
+    reason,
     snapshot::{LatchSnapshot, LatchState},
 };
 
@@ -120,8 +120,8 @@ impl Held {
         let held_for = self.held_for(Instant::now());
         let finding: Finding = match self.state() {
             LatchState::Released => Ok(()),
-            LatchState::Held => Err(Cow::Owned(format!("held for {held_for:.1?}"))),
-            LatchState::Abandoned => Err(Cow::Owned(format!("abandoned after {held_for:.1?}"))),
+            LatchState::Held => Err(reason::aged("held for", held_for)),
+            LatchState::Abandoned => Err(reason::aged("abandoned after", held_for)),
         };
         Line { name: &self.name, critical: true, finding }
     }

@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     fmt::{self, Display, Write},
+    time::Duration,
 };
 
 /// What is kept of an error's text: its first 256 bytes, with a space for each control character and `?` for what is
@@ -12,6 +13,11 @@ pub(crate) fn of(error: &dyn Display) -> Cow<'static, str> {
     // It fails when the limit is reached, which spares the rest of a long text.
     let _ = write!(kept, "{error}");
     Cow::Owned(kept.0)
+}
+
+/// A state with its age: `held for 1.5 s`.
+pub(crate) fn aged(state: &str, age: Duration) -> Cow<'static, str> {
+    Cow::Owned(format!("{state} {:.1} s", age.as_secs_f64()))
 }
 
 struct Kept(String);

@@ -8,6 +8,7 @@ use crate::{
     check::{Check, Finding},
     class::{Class, Status},
     judge::Judge,
+    reason,
     snapshot::{CheckSnapshot, Outcome, Run},
 };
 
@@ -186,8 +187,7 @@ impl Record {
     fn reason_at(&self, now: Instant) -> Option<Cow<'static, str>> {
         match self.silence {
             Some(silence) if silence.stuck => {
-                let age = now.saturating_duration_since(silence.since);
-                Some(format!("stuck for {age:.1?}").into())
+                Some(reason::aged("stuck for", now.saturating_duration_since(silence.since)))
             }
             _ => self.reason.clone(),
         }
@@ -275,3 +275,82 @@ const HISTORY: usize = 32;
 /// to a timer later than it is due.
 const GRACE: Duration = Duration::from_secs(1);
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const TICK: Duration = Duration::from_millis(1);
+
+    /// A check that is up, is given 1 s, and goes down with the third failure; and when its first run began.
+    fn begun(check: impl FnOnce(Check) -> Check) -> (Record, Instant) {
+        let check = check(Check::new("it", async || Ok::<_, &str>(())).initially(true));
+        let began = Instant::now();
+        let mut record = Record::new(&check, began);
+        record.begin(began);
+        (record, began)
+    }
+
+    #[test]
+    fn a_silence_counts_as_a_failure_1_s_after_the_timeout_and_with_each_run_that_would_time_out() {
+        let (mut record, began) = begun(|check| check);
+        // The timeout and the grace; then an interval while down, and a timeout, each.
+        for (contradictions, at) in [(0, 2 * SECOND), (1, 4 * SECOND), (2, 6 * SECOND)] {
+            record.settle(began + at - TICK);
+            assert_eq!(record.judge.contradictions(), contradictions);
+            assert_eq!(record.next_change(), Some(began + at));
+            record.settle(began + at);
+            assert!(record.is_stuck());
+        }
+        assert!(!record.is_up());
+        assert_eq!((record.since, record.next_change()), (began + 6 * SECOND, None));
+        assert_eq!(record.failure(began + 75 * SECOND / 10).as_deref(), Some("stuck for 7.5 s"));
+    }
+
+    #[test]
+    fn who_looks_late_sees_the_same_as_who_has_looked_all_the_time() {
+        let (mut often, began) = begun(|check| check.failure_threshold(50));
+        let mut late = begun(|check| check.failure_threshold(50)).0;
+        late.begin(began);
+        for tick in 0..60_000 {
+            often.settle(began + TICK * tick);
+        }
+        late.settle(began + TICK * 59_999);
+        assert_eq!(often.judge.contradictions(), 29);
+        assert_eq!(late.judge.contradictions(), 29);
+        assert_eq!(often.next_change(), late.next_change());
+    }
+
+    #[test]
+    fn a_run_that_ends_in_time_ends_the_silence_and_a_pause_is_none() {
+        let (mut record, began) = begun(|check| check);
+        let ended = began + 2 * SECOND - TICK;
+        record.settle(ended);
+        record.end(ended, Outcome::Passed, Ok(()));
+        record.expect_after(ended, 60 * SECOND);
+        record.settle(ended + 62 * SECOND - TICK);
+        assert!(record.is_steady() && !record.is_stuck());
+        record.settle(ended + 62 * SECOND);
+        assert!(record.is_stuck(), "nobody ran it when it was due");
+    }
+
+    #[test]
+    fn what_nobody_runs_is_never_stuck() {
+        let (mut record, began) = begun(|check| check);
+        record.rest();
+        record.settle(began + 3_600 * SECOND);
+        assert!(record.is_steady() && record.next_change().is_none());
+    }
+
+    #[test]
+    fn durations_beyond_all_clocks_are_never_over() {
+        let (mut record, began) = begun(|check| check.timeout(Duration::MAX).shared_for(Duration::MAX));
+        record.settle(began + 3_600 * SECOND);
+        assert!(record.is_steady() && record.next_change().is_none());
+        record.end(began, Outcome::Passed, Ok(()));
+        record.expect_after(began, Duration::MAX);
+        record.settle(began + 3_600 * SECOND);
+        assert!(record.is_steady());
+    }
+}
