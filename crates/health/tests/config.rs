@@ -43,6 +43,45 @@ fn an_interval_or_a_timeout_of_zero_is_refused() {
 }
 
 #[test]
+fn a_longer_interval_while_down_is_refused() {
+    let seconds = Duration::from_secs;
+    let intervals = |up, down| check("it").interval(seconds(up)).interval_while_down(seconds(down));
+    let name = || "it".to_owned();
+    assert_eq!(mistake([intervals(2, 3)]), ConfigError::SlowerWhileDown { name: name() });
+    assert_eq!(mistake([intervals(2, 0)]), ConfigError::ZeroInterval { name: name() });
+    assert!(Health::builder().check(intervals(2, 2)).build().is_ok());
+    // The default follows the interval down.
+    assert!(Health::builder().check(check("it").interval(Duration::from_millis(5))).build().is_ok());
+}
+
+#[test]
+fn a_threshold_of_zero_is_refused() {
+    for check in [check("it").failure_threshold(0), check("it").success_threshold(0)] {
+        assert_eq!(mistake([check]), ConfigError::ZeroThreshold { name: "it".into() });
+    }
+}
+
+#[test]
+fn a_jitter_is_from_0_to_below_1() {
+    for jitter in [-0.1, 1.0, 5.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(mistake([check("it").jitter(jitter)]), ConfigError::Jitter { name: "it".into() });
+    }
+    for jitter in [0.0, 0.05, 0.999] {
+        assert!(Health::builder().check(check("it").jitter(jitter)).build().is_ok());
+    }
+}
+
+#[test]
+fn what_is_shared_is_not_asked_by_liveness() {
+    let name = || "it".to_owned();
+    assert_eq!(mistake([check("it").shared().liveness()]), ConfigError::SharedLiveness { name: name() });
+    assert_eq!(
+        mistake([check("it").liveness().shared_for(Duration::from_secs(60))]),
+        ConfigError::SharedLiveness { name: name() }
+    );
+}
+
+#[test]
 fn an_error_names_the_input_and_the_cure() {
     let said = mistake([check("post gres")]).to_string();
     assert!(said.contains("\"post gres\"") && said.contains("1 to 63 ASCII letters"), "{said}");

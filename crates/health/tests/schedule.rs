@@ -30,11 +30,11 @@ async fn found(health: &Health) -> String {
 }
 
 /// A check that writes down when it runs, and runs for `takes`.
-fn recorder(takes: Duration) -> (Check, Arc<Mutex<Vec<Duration>>>) {
+fn recorder(name: &str, takes: Duration) -> (Check, Arc<Mutex<Vec<Duration>>>) {
     let start = Instant::now();
     let runs = Arc::new(Mutex::new(Vec::new()));
     let record = Arc::clone(&runs);
-    let check = Check::new("it", move || {
+    let check = Check::new(name, move || {
         record.lock().expect("nobody panics under it").push(start.elapsed());
         async move {
             sleep(takes).await;
@@ -46,7 +46,7 @@ fn recorder(takes: Duration) -> (Check, Arc<Mutex<Vec<Duration>>>) {
 
 #[tokio::test(start_paused = true)]
 async fn the_interval_runs_from_the_end_of_a_run_to_the_start_of_the_next() {
-    let (check, runs) = recorder(Duration::from_millis(300));
+    let (check, runs) = recorder("it", Duration::from_millis(300));
     let _schedule = only(check.interval(Duration::from_secs(2))).spawn();
     sleep(Duration::from_secs(7)).await;
     assert_eq!(*runs.lock().unwrap(), [0, 2300, 4600, 6900].map(Duration::from_millis));
@@ -54,7 +54,7 @@ async fn the_interval_runs_from_the_end_of_a_run_to_the_start_of_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn a_check_runs_every_5_s_by_default() {
-    let (check, runs) = recorder(Duration::ZERO);
+    let (check, runs) = recorder("it", Duration::ZERO);
     let _schedule = only(check).spawn();
     sleep(Duration::from_secs(11)).await;
     let runs = runs.lock().unwrap();
@@ -64,8 +64,70 @@ async fn a_check_runs_every_5_s_by_default() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_check_runs_every_second_while_it_is_down_or_its_last_run_failed() {
+    let start = Instant::now();
+    let runs = Arc::new(Mutex::new(Vec::new()));
+    let record = Arc::clone(&runs);
+    let check = Check::new("it", move || {
+        let mut runs = record.lock().expect("nobody panics under it");
+        let run = runs.len();
+        runs.push(start.elapsed().as_secs());
+        async move { if matches!(run, 2 | 4..=7) { Err("no") } else { Ok(()) } }
+    });
+    // Up, a failure, up, down with the third failure, and up with the second pass.
+    let health = only(check.success_threshold(2).initially(true));
+    let _schedule = health.spawn();
+    sleep(Duration::from_secs(29)).await;
+    assert_eq!(*runs.lock().unwrap(), [0, 5, 10, 11, 16, 17, 18, 19, 20, 21, 26]);
+    assert_eq!(health.snapshot().checks[0].flips, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_shortened_by_the_jitter_at_most_and_the_first_by_anything() {
+    let mut first_pauses = Vec::new();
+    for seed in 0..50 {
+        let (check, runs) = recorder("it", Duration::from_millis(1));
+        let health = Health::builder()
+            .check(check.interval(Duration::from_secs(1)).jitter(0.2))
+            .seed(seed)
+            .build()
+            .unwrap();
+        let schedule = health.spawn();
+        sleep(Duration::from_secs(20)).await;
+        drop(schedule);
+        let runs = runs.lock().unwrap();
+        assert_eq!(runs[0], Duration::ZERO, "the first run is not put off");
+        let pauses: Vec<_> = runs.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
+        first_pauses.push(pauses[0]);
+        assert!(
+            pauses[0] <= 1_002 && pauses[1..].iter().all(|pause| (800..=1_002).contains(pause)),
+            "{pauses:?}"
+        );
+        assert!(pauses.iter().max() > pauses.iter().min(), "{pauses:?}");
+    }
+    first_pauses.sort_unstable();
+    assert!(first_pauses[5] < 300 && first_pauses[44] > 700, "{first_pauses:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_makes_the_same_schedule_and_each_check_has_its_own() {
+    let mut rows = Vec::new();
+    for seed in [1, 1, 2] {
+        let ((a, a_runs), (b, b_runs)) = (recorder("a", Duration::ZERO), recorder("b", Duration::ZERO));
+        let health = Health::builder().check(a).check(b).seed(seed).build().unwrap();
+        let schedule = health.spawn();
+        sleep(Duration::from_secs(60)).await;
+        drop(schedule);
+        rows.push([a_runs, b_runs].map(|runs| runs.lock().unwrap().clone()));
+    }
+    assert_eq!(rows[0], rows[1]);
+    assert_ne!(rows[0], rows[2]);
+    assert_ne!(rows[0][0], rows[0][1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_check_fails_as_pending_until_its_first_result() {
-    let (check, _) = recorder(Duration::from_millis(500));
+    let (check, _) = recorder("it", Duration::from_millis(500));
     let health = only(check);
     assert_eq!(found(&health).await, "[-]it failed: pending\n");
     let _schedule = health.spawn();
@@ -225,7 +287,7 @@ async fn a_check_never_runs_twice_at_a_time() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_runs_once_the_schedule_is_dropped() {
-    let (check, runs) = recorder(Duration::from_millis(100));
+    let (check, runs) = recorder("it", Duration::from_millis(100));
     let health = only(check);
     let schedule = health.spawn();
     sleep(Duration::from_millis(50)).await;
@@ -237,20 +299,55 @@ async fn nothing_runs_once_the_schedule_is_dropped() {
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_probes_run_no_check() {
-    let (check, runs) = recorder(Duration::ZERO);
+    let (check, runs) = recorder("it", Duration::ZERO);
     let health = only(check);
     for _ in 0..1_000 {
         ask_with(health.service(), Method::GET, "/readyz?verbose").await;
     }
     assert!(runs.lock().unwrap().is_empty());
+}
 
-    let end = Instant::now() + Duration::from_secs(12);
+#[tokio::test(start_paused = true)]
+async fn under_a_thousand_probes_a_second_checks_run_as_often_as_their_schedule_says() {
+    let counted = |name: &str, takes: Duration| {
+        let (runs, at_once) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let watch = (Arc::clone(&runs), Arc::clone(&at_once));
+        let check = Check::new(name, move || {
+            let (runs, at_once) = watch.clone();
+            runs.fetch_add(1, SeqCst);
+            assert_eq!(at_once.fetch_add(1, SeqCst), 0, "never two at a time");
+            async move {
+                sleep(takes).await;
+                at_once.fetch_sub(1, SeqCst);
+                Ok::<_, Infallible>(())
+            }
+        });
+        (check, runs)
+    };
+    let seconds = Duration::from_secs(10);
+    let (quick, quick_runs) = counted("quick", TICK);
+    let (slow, slow_runs) = counted("slow", Duration::from_millis(400));
+    let (default, default_runs) = counted("default", TICK);
+    let (quick, slow) =
+        (quick.interval(Duration::from_millis(99)), slow.interval(Duration::from_millis(600)));
+    let health = [quick.jitter(0.01), slow.jitter(0.01), default]
+        .into_iter()
+        .fold(Health::builder().seed(7), macadam_health::HealthBuilder::check)
+        .build()
+        .unwrap();
     let _schedule = health.spawn();
-    while Instant::now() < end {
-        ask_with(health.service(), Method::GET, "/readyz").await;
-        sleep_until(end.min(Instant::now() + Duration::from_millis(12))).await;
+    let start = Instant::now();
+    for probe in 0..10_000 {
+        let path = ["/readyz", "/readyz?verbose", "/livez", "/startupz", "/readyz/slow"][probe % 5];
+        ask_with(health.service(), Method::GET, path).await;
+        sleep_until(start + TICK * (probe as u32 + 1)).await;
     }
-    assert_eq!(runs.lock().unwrap().len(), 3);
+    assert_eq!(start.elapsed(), seconds);
+    for (runs, schedule) in [(quick_runs, 100), (slow_runs, 10), (default_runs, 2)] {
+        let runs = runs.load(SeqCst);
+        assert!(runs.abs_diff(schedule) <= 1, "{runs} runs where {schedule} were due");
+    }
+    assert!(health.snapshot().checks.iter().all(|check| check.failures == 0 && check.is_up()));
 }
 
 #[tokio::test(start_paused = true)]
