@@ -10,10 +10,12 @@ use macadam_core::PhaseWatch;
 use crate::{
     changes::Changes,
     check::Check,
+    drain::OnDrain,
     entry::Entry,
     error::ConfigError,
     health::Health,
     latch::{Held, Latch},
+    reach::Reach,
 };
 
 /// Collects the checks of a process.
@@ -23,12 +25,13 @@ pub struct HealthBuilder {
     checks: Vec<Check>,
     latches: Vec<Arc<Held>>,
     phase: Option<PhaseWatch>,
+    on_drain: OnDrain,
     seed: Option<u64>,
 }
 
 impl HealthBuilder {
     pub(crate) fn new() -> Self {
-        Self { checks: Vec::new(), latches: Vec::new(), phase: None, seed: None }
+        Self { checks: Vec::new(), latches: Vec::new(), phase: None, on_drain: OnDrain::Fail, seed: None }
     }
 
     /// Adds a check. Probes name the checks in the order in which they were added.
@@ -46,6 +49,12 @@ impl HealthBuilder {
     /// Lets readiness follow the process' phase: it fails until that is serving, and from the lame duck on.
     pub fn phase(mut self, phase: PhaseWatch) -> Self {
         self.phase = Some(phase);
+        self
+    }
+
+    /// What readiness says while the process is on its way out: by default it fails at once.
+    pub fn on_drain(mut self, on_drain: OnDrain) -> Self {
+        self.on_drain = on_drain;
         self
     }
 
@@ -84,6 +93,6 @@ impl HealthBuilder {
         let entry = |check| Arc::new(Entry::new(check, Arc::clone(&changes)));
         let checks = self.checks.into_iter().map(entry).collect();
         let seed = self.seed.unwrap_or_else(|| RandomState::new().hash_one(()));
-        Ok(Health::new(checks, self.latches.into(), self.phase, changes, seed))
+        Ok(Health::new(checks, self.latches.into(), Reach::new(self.phase, self.on_drain), changes, seed))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, future::pending, iter, sync::Arc};
 
-use macadam_core::{Gauges, Phase, PhaseWatch, Reading};
+use macadam_core::{Gauges, Phase, Reading};
 use tokio::{
     select,
     time::{Instant, sleep_until},
@@ -17,6 +17,7 @@ use crate::{
     latch::Held,
     layer::HealthLayer,
     probe::Probe,
+    reach::Reach,
     schedule::Schedule,
     service::HealthService,
     snapshot::{LatchState, Snapshot},
@@ -43,7 +44,7 @@ pub struct Health {
 struct Shared {
     checks: Box<[Arc<Entry>]>,
     latches: Box<[Arc<Held>]>,
-    phase: Option<PhaseWatch>,
+    reach: Reach,
     changes: Arc<Changes>,
     seed: u64,
 }
@@ -64,11 +65,11 @@ impl Health {
     pub(crate) fn new(
         checks: Box<[Arc<Entry>]>,
         latches: Box<[Arc<Held>]>,
-        phase: Option<PhaseWatch>,
+        reach: Reach,
         changes: Arc<Changes>,
         seed: u64,
     ) -> Self {
-        Self { shared: Arc::new(Shared { checks, latches, phase, changes, seed }) }
+        Self { shared: Arc::new(Shared { checks, latches, reach, changes, seed }) }
     }
 
     /// Starts to run the checks, each in a task of its own on the present runtime, until what it returns is dropped.
@@ -123,9 +124,7 @@ impl Health {
         for entry in &self.shared.checks {
             entry.catch_up();
         }
-        let phase = self.shared.phase.as_ref().map(PhaseWatch::current);
-        let turns = phase.map_or(0, |phase| TURNS.iter().filter(|turn| **turn <= phase).count());
-        self.shared.changes.count() + turns as u64
+        self.shared.changes.count() + self.shared.reach.turns()
     }
 
     /// Waits until the [version](Self::version) is another one than `seen`, and returns it: at once, where it is already.
@@ -154,20 +153,9 @@ impl Health {
             }
             select! {
                 () = moved => {}
-                () = self.next_turn() => {}
+                () = self.shared.reach.next_turn() => {}
                 () = self.next_silence() => {}
             }
-        }
-    }
-
-    /// Waits until the phase changes what a probe says.
-    async fn next_turn(&self) {
-        let phase = self.shared.phase.as_ref();
-        match phase.and_then(|watch| TURNS.iter().find(|turn| **turn > watch.current()).zip(Some(watch))) {
-            Some((turn, watch)) => {
-                watch.reached(*turn).await;
-            }
-            None => pending().await,
         }
     }
 
@@ -179,21 +167,18 @@ impl Health {
         }
     }
 
-    /// Lets whoever moves the phase know that a probe was told of it.
-    pub(crate) fn note_probe(&self) {
-        if let Some(phase) = &self.shared.phase {
-            phase.note_probe();
-        }
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.shared.reach
     }
 
     pub(crate) fn lines(&self, probe: Probe) -> impl Iterator<Item = Line<'_>> {
-        let phase = self.shared.phase.as_ref().map(PhaseWatch::current);
+        let phase = self.shared.reach.phase();
         let starting = phase
             .filter(|_| probe != Probe::Liveness)
             .map(|phase| Line::of_phase(STARTING, phase, phase < Phase::Serving));
         let shutdown = phase
             .filter(|_| probe == Probe::Readiness)
-            .map(|phase| Line::of_phase(SHUTDOWN, phase, phase >= Phase::LameDuck));
+            .map(|phase| Line::of_phase(SHUTDOWN, phase, self.shared.reach.is_leaving()));
         let latches = self.shared.latches.iter().filter(move |_| probe != Probe::Liveness);
         let checks = self.shared.checks.iter().filter(move |entry| entry.is_asked_by(probe));
         iter::once(Line { name: PING, critical: true, finding: Ok(()) })
@@ -219,7 +204,7 @@ impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = |entry: &Arc<Entry>| (entry.check.name.clone(), entry.line().finding);
         f.debug_struct("Health")
-            .field("phase", &self.shared.phase)
+            .field("phase", &self.shared.reach.phase())
             .field("latches", &self.shared.latches)
             .field("checks", &self.shared.checks.iter().map(found).collect::<Vec<_>>())
             .finish()
@@ -240,15 +225,8 @@ impl Line<'_> {
         }
     }
 
-    pub(crate) fn fails_probe(&self) -> bool {
-        self.critical && self.finding.is_err()
-    }
-
     /// Whether it says that the process is on its way out.
     pub(crate) fn tells_of_shutdown(&self) -> bool {
         self.name == SHUTDOWN && self.finding.is_err()
     }
 }
-
-/// The phases with which a probe begins to say something else.
-const TURNS: [Phase; 2] = [Phase::Serving, Phase::LameDuck];

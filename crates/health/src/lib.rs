@@ -88,12 +88,30 @@
 //! | condition | status | body |
 //! |---|---|---|
 //! | the probe passes | 200 | `ok`, or with `?verbose` a line a check |
-//! | the probe fails | 503 | a line a check |
+//! | the probe fails | 503, or [500](HealthLayer::internal_server_error) | a line a check |
+//! | it fails for the shutdown alone, with [`OnDrain::NotFound`] | 404 | a line a check |
 //! | no such check in this probe | 404 | `not found` |
 //! | neither GET nor HEAD | 405, with `Allow` | a sentence |
 //!
-//! All are plain text with `Cache-Control: no-store`. A reason is `reason withheld` unless the layer or the service
-//! was told to give [details](HealthLayer::details).
+//! They are Kubernetes' own plain text or, where `Accept` prefers it, the `application/health+json` of
+//! `draft-inadarei-api-health-check-06`, also under the name of `application/json`: `pass`, `warn` (a check degrades) or
+//! `fail`, and each check with what its last run took. All have `Cache-Control: no-store` and, as `ETag`, a name for what
+//! they say. A reason is `reason withheld`, and in JSON left out with times and durations, unless the layer or the
+//! service was told to give [details](HealthLayer::details).
+//!
+//! # Reach
+//!
+//! Whoever follows a process is told of a change when it happens, that of a shutdown included, and each of them in its
+//! own language:
+//!
+//! - *A long poll*: a probe with `If-None-Match` and `Prefer: wait=30` is answered when what it would be told has another
+//!   `ETag` than the one it knows, or after 30 s with what it knows; `Preference-Applied` says so. Nobody waits for more
+//!   than 60 s, and no more than 64 at a time: one more is answered at once. There is no 304, which many a platform takes
+//!   for health.
+//! - *Envoy*: every response that passes a layer which is [told so](HealthLayer::envoy) bears
+//!   `x-envoy-immediate-health-check-fail` from the lame duck on.
+//!
+//! What readiness says on the way out is [`OnDrain`]: it fails at once, with 503 or 404, or stays for a while.
 //!
 //! # Ordering
 //!
@@ -103,7 +121,7 @@
 //!
 //! # Differences from Kubernetes' own servers
 //!
-//! The text is that of `k8s.io/apiserver`, to the byte, but: failure is 503 and not 500; a check that degrades has a
+//! The text is that of `k8s.io/apiserver`, to the byte, but: failure is 503 by default; a check that degrades has a
 //! line `[+]name degraded: …`; a single check that fails answers with its line and not with `internal server error`;
 //! checks run on a schedule and not inside the probe; excluded names are not percent-decoded, since a check's name
 //! never needs it.
@@ -113,6 +131,7 @@ mod builder;
 mod changes;
 mod check;
 mod class;
+mod drain;
 mod entry;
 mod error;
 mod health;
@@ -121,6 +140,7 @@ mod judge;
 mod latch;
 mod layer;
 mod probe;
+mod reach;
 mod reason;
 mod record;
 mod schedule;
@@ -131,12 +151,13 @@ pub use self::{
     builder::HealthBuilder,
     check::Check,
     class::{Class, Status},
+    drain::OnDrain,
     error::ConfigError,
     health::Health,
     latch::Latch,
     layer::{HealthLayer, Probed, ResponseFuture},
     probe::Probe,
     schedule::Schedule,
-    service::{HealthService, ProbeBody},
+    service::{HealthService, ProbeBody, ProbeFuture},
     snapshot::{CheckSnapshot, LatchSnapshot, LatchState, Outcome, Run, Snapshot},
 };

@@ -1,12 +1,22 @@
 //! Asks a health service, without a socket.
 
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
 use macadam_health::{Health, HealthService};
 use tower::ServiceExt;
 
 pub(crate) async fn ask_with(service: HealthService, method: Method, uri: &str) -> Response<String> {
-    let request = Request::builder().method(method).uri(uri).body(()).expect("the URI is one");
+    ask_for(service, method, uri, &HeaderMap::new()).await
+}
+
+pub(crate) async fn ask_for(
+    service: HealthService,
+    method: Method,
+    uri: &str,
+    headers: &HeaderMap,
+) -> Response<String> {
+    let mut request = Request::builder().method(method).uri(uri).body(()).expect("the URI is one");
+    request.headers_mut().clone_from(headers);
     let (head, body) = service.oneshot(request).await.expect("a probe is answered").into_parts();
     let text = body.collect().await.expect("so is its body").to_bytes();
     Response::from_parts(head, String::from_utf8(text.into()).expect("the answer is text"))
