@@ -1,6 +1,7 @@
 //! Health checks on a schedule, and `/livez`, `/readyz` and `/startupz` that answer from what they last found.
 //!
-//! It opens no socket, knows no metrics format and brings no ready-made checks; a check is any async function.
+//! It opens no socket to listen on and knows no metrics format. A check is any async function, or one of the ready-made
+//! [`checks`], each behind a feature.
 //!
 //! ```
 //! use std::{io, time::Duration};
@@ -130,6 +131,7 @@ mod answer;
 mod builder;
 mod changes;
 mod check;
+pub mod checks;
 mod class;
 mod drain;
 mod entry;

@@ -96,9 +96,11 @@ async fn all_who_wait_are_told_of_the_phase_in_the_same_moment() {
         }
         assert_eq!(health.is_ready(), phase == Phase::Serving);
     }
-    // What a probe says is the same from then on.
+    // Who waits on a connection that is to end is let go; what a probe says is the same from then on.
     let seen = health.version();
     owner.advance(Phase::Draining, None);
+    let seen = timeout(TICK, health.changed(seen)).await.expect("it is told");
+    owner.advance(Phase::Cleanup, None);
     assert!(timeout(60 * SECOND, health.changed(seen)).await.is_err());
 }
 
