@@ -111,6 +111,7 @@
 //!   for health.
 //! - *Envoy*: every response that passes a layer which is [told so](HealthLayer::envoy) bears
 //!   `x-envoy-immediate-health-check-fail` from the lame duck on.
+//! - *gRPC*, with the feature `grpc`: `Health::grpc` answers Check, List and Watch of `grpc.health.v1`, as a service or a layer.
 //!
 //! What readiness says on the way out is [`OnDrain`]: it fails at once, with 503 or 404, or stays for a while.
 //!
@@ -136,6 +137,8 @@ mod class;
 mod drain;
 mod entry;
 mod error;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod health;
 mod jitter;
 mod judge;
@@ -149,6 +152,10 @@ mod schedule;
 mod service;
 mod snapshot;
 
+#[cfg(feature = "grpc")]
+pub use self::grpc::{
+    GrpcFuture, GrpcHealth, GrpcHealthBody, GrpcHealthFuture, GrpcHealthLayer, GrpcProbed, GrpcProbedBody,
+};
 pub use self::{
     builder::HealthBuilder,
     check::Check,

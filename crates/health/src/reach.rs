@@ -15,11 +15,19 @@ pub(crate) struct Reach {
     phase: Option<PhaseWatch>,
     on_drain: OnDrain,
     polls: Arc<Semaphore>,
+    #[cfg(feature = "grpc")]
+    watches: Arc<Semaphore>,
 }
 
 impl Reach {
     pub(crate) fn new(phase: Option<PhaseWatch>, on_drain: OnDrain) -> Self {
-        Self { phase, on_drain, polls: Arc::new(Semaphore::new(POLLS)) }
+        Self {
+            phase,
+            on_drain,
+            polls: Arc::new(Semaphore::new(POLLS)),
+            #[cfg(feature = "grpc")]
+            watches: Arc::new(Semaphore::new(WATCHES)),
+        }
     }
 
     pub(crate) fn phase(&self) -> Option<Phase> {
@@ -78,6 +86,12 @@ impl Reach {
     pub(crate) fn poll_place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.polls).try_acquire_owned().ok()
     }
+
+    /// The same for one who watches over gRPC.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn watch_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.watches).try_acquire_owned().ok()
+    }
 }
 
 /// The phases with which somebody is told something else. With the last nobody accepts any more, and who waits on a
@@ -85,3 +99,6 @@ impl Reach {
 const TURNS: [Phase; 3] = [Phase::Serving, Phase::LameDuck, Phase::Draining];
 /// Long polls at a time. Platforms and operators are few, and one more is answered at once.
 const POLLS: usize = 64;
+/// Streams at a time: one for each connection, of which there may be so many. Each takes some hundred bytes.
+#[cfg(feature = "grpc")]
+const WATCHES: usize = 10_000;
