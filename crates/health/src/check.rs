@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, pin::Pin, time::Duration};
 
-use crate::{class::Class, error::ConfigError, probe::Probe, reason};
+use crate::{class::Class, error::ConfigError, probe::Probe, reason, runtime::RUNTIME};
 
 /// What a check found: nothing, or the reason why it failed.
 pub(crate) type Finding = Result<(), Cow<'static, str>>;
@@ -237,7 +237,7 @@ impl fmt::Debug for Check {
 pub(crate) const PING: &str = "ping";
 pub(crate) const STARTING: &str = "starting";
 pub(crate) const SHUTDOWN: &str = "shutdown";
-const RESERVED: [&str; 3] = [PING, STARTING, SHUTDOWN];
+const RESERVED: [&str; 4] = [PING, STARTING, SHUTDOWN, RUNTIME];
 
 const NAME_LIMIT: usize = 63;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);

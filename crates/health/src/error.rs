@@ -14,7 +14,7 @@ pub enum ConfigError {
     },
     /// The name belongs to a check that is always there.
     #[error(
-        "the health check {name:?} would hide the built-in one: give it another name than `ping`, `starting` and `shutdown`"
+        "the health check {name:?} would hide the built-in one: give it another name than `ping`, `starting`, `runtime` and `shutdown`"
     )]
     ReservedName {
         /// The name.

@@ -1,6 +1,6 @@
 //! The checks of a process and what they last found.
 
-use std::{borrow::Cow, fmt, future::pending, iter, sync::Arc};
+use std::{borrow::Cow, convert::Infallible, fmt, future::pending, iter, sync::Arc};
 
 use macadam_core::{Gauges, Phase, Reading};
 use tokio::{
@@ -18,6 +18,7 @@ use crate::{
     layer::HealthLayer,
     probe::Probe,
     reach::Reach,
+    runtime::{Found, RuntimeWatch},
     schedule::Schedule,
     service::HealthService,
     snapshot::{LatchState, Snapshot},
@@ -35,7 +36,9 @@ use crate::{
 /// | `duration_seconds`, `age_seconds` | how long the last run took, and how long ago it ended; from the first run on |
 /// | `stuck_seconds` | how long a result has been awaited beyond all measure, or 0 |
 ///
-/// and without labels `macadam_health_ready` and `macadam_health_latches_held`.
+/// and without labels `macadam_health_ready` and `macadam_health_latches_held`; and while a runtime is
+/// [watched](Self::watch) `macadam_runtime_workers`, `macadam_runtime_stalled_workers`, and `macadam_runtime_stall_seconds`,
+/// for how long the one of them that has stood still for longest has.
 #[derive(Clone)]
 pub struct Health {
     shared: Arc<Shared>,
@@ -45,6 +48,7 @@ struct Shared {
     checks: Box<[Arc<Entry>]>,
     latches: Box<[Arc<Held>]>,
     reach: Reach,
+    runtime: Found,
     changes: Arc<Changes>,
     seed: u64,
 }
@@ -69,7 +73,8 @@ impl Health {
         changes: Arc<Changes>,
         seed: u64,
     ) -> Self {
-        Self { shared: Arc::new(Shared { checks, latches, reach, changes, seed }) }
+        let runtime = Found::new(Arc::clone(&changes));
+        Self { shared: Arc::new(Shared { checks, latches, reach, runtime, changes, seed }) }
     }
 
     /// Starts to run the checks, each in a task of its own on the present runtime, until what it returns is dropped.
@@ -82,6 +87,14 @@ impl Health {
     /// Outside a tokio runtime, if there are checks.
     pub fn spawn(&self) -> Schedule {
         Schedule::spawn(&self.shared.checks, self.shared.seed)
+    }
+
+    /// Watches a runtime for as long as this is polled, and tells `/readyz` and `/livez` where it stands still.
+    ///
+    /// Poll it on a thread of its own, such as the admin listener's: a runtime that stands still does not see it. It looks
+    /// twenty times a second. A watch that is dropped leaves no finding behind; of two the later look counts.
+    pub async fn watch(&self, runtime: RuntimeWatch) -> Infallible {
+        runtime.run(&self.shared.runtime).await
     }
 
     /// The layer that answers probes on the service's own listener, before anything else does.
@@ -183,6 +196,7 @@ impl Health {
         let checks = self.shared.checks.iter().filter(move |entry| entry.is_asked_by(probe));
         iter::once(Line { name: PING, critical: true, finding: Ok(()) })
             .chain(starting)
+            .chain(self.shared.runtime.line(probe))
             .chain(latches.map(|latch| latch.line()))
             .chain(checks.map(|entry| entry.line()))
             .chain(shutdown)
@@ -196,6 +210,7 @@ impl Gauges for Health {
         }
         let held = self.shared.latches.iter().filter(|latch| latch.state() == LatchState::Held).count();
         out(Reading { name: "macadam_health_latches_held", labels: &[], value: held as f64 });
+        self.shared.runtime.read(out);
         out(Reading { name: "macadam_health_ready", labels: &[], value: f64::from(self.is_ready()) });
     }
 }

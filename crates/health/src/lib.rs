@@ -77,9 +77,32 @@
 //! A [`Latch`] is what has to be done once before the process has started. [`Health::snapshot`] tells everything that is
 //! known of all of them, and [`Health::changed`] when an answer is another one.
 //!
+//! # The runtime
+//!
+//! Where somebody [watches](Health::watch) the runtime that answers the requests, from a thread outside it, `runtime` is one
+//! more line of `/readyz` and `/livez`. It needs no task in that runtime and costs a request nothing: it reads what
+//! tokio counts for each worker anyhow. A worker stands still while it does not look for I/O and timers, which it does
+//! when it has nothing else to do, and after 61 polls (tokio's `event_interval`): it sits in one poll that blocks, or
+//! in a round of long ones.
+//!
+//! | who stands still | `/readyz` | `/livez` |
+//! |---|---|---|
+//! | all workers, for [`unready_after`](RuntimeWatch::unready_after) | fails | passes |
+//! | all workers, for [`dead_after`](RuntimeWatch::dead_after) | fails | fails |
+//! | some of them, for `unready_after` | passes, *degraded*, with the longest age | passes |
+//!
+//! It is said at most 0.1 s late, and never early; when they move again, at most 0.05 s late. A process that was
+//! stopped as a whole accuses nobody. Only another thread can answer in a stall of all workers: the layer on the
+//! service's own listener stands still with them, and its client sees a timeout.
+//!
+//! A worker that was woken by I/O and then blocks takes the I/O of the workers that sleep along, since it was the one that
+//! waited for all of them. While somebody looks, one of these is woken for that with an empty task, the only one that a
+//! watch ever spawns.
+//!
 //! # Clocks
 //!
 //! - A check's *timeout* runs from the start of a run to its result.
+//! - A worker *stands still* from the first look at it, of twenty a second, to the last one that sees it as it was.
 //! - A check's *interval* runs from the end of a run to the start of the next, and is the shorter
 //!   [`interval_while_down`](Check::interval_while_down) while it is down, or its last run failed. It is shortened by
 //!   [jitter](Check::jitter). The first run starts with the schedule, and the pause after it is of any length up to that.
@@ -148,6 +171,7 @@ mod probe;
 mod reach;
 mod reason;
 mod record;
+mod runtime;
 mod schedule;
 mod service;
 mod snapshot;
@@ -166,6 +190,7 @@ pub use self::{
     latch::Latch,
     layer::{HealthLayer, Probed, ResponseFuture},
     probe::Probe,
+    runtime::RuntimeWatch,
     schedule::Schedule,
     service::{HealthService, ProbeBody, ProbeFuture},
     snapshot::{CheckSnapshot, LatchSnapshot, LatchState, Outcome, Run, Snapshot},

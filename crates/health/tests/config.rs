@@ -30,7 +30,7 @@ fn names_are_unique_and_not_those_of_built_in_checks() {
         mistake([check("postgres"), check("redis"), check("postgres").liveness()]),
         ConfigError::DuplicateName { name }
     );
-    for name in ["ping", "starting", "shutdown"] {
+    for name in ["ping", "starting", "runtime", "shutdown"] {
         assert_eq!(mistake([check(name)]), ConfigError::ReservedName { name: name.into() });
     }
 }
