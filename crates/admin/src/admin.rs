@@ -2,12 +2,13 @@
 
 use std::{
     fmt,
+    future::pending,
     net::{SocketAddr, TcpListener},
     sync::Arc,
 };
 
 use macadam_core::{Gauges, InFlight, PhaseWatch};
-use macadam_health::Health;
+use macadam_health::{Health, RuntimeWatch};
 use macadam_serve::HandedOver;
 use tokio::time::Instant;
 use tower_layer::Layer;
@@ -20,6 +21,7 @@ pub struct Admin {
     place: Place,
     local_addr: SocketAddr,
     handed_over: Option<HandedOver>,
+    runtime: Option<RuntimeWatch>,
     sources: Sources,
 }
 
@@ -66,12 +68,19 @@ impl Admin {
             in_flight: None,
             gauges: Vec::new(),
         };
-        Self { place, local_addr, handed_over: None, sources }
+        Self { place, local_addr, handed_over: None, runtime: None, sources }
     }
 
     /// Leaves the address to a successor when this happens: what it is answering it answers, and then it ends.
     pub fn handed_over(mut self, handed_over: HandedOver) -> Self {
         self.handed_over = Some(handed_over);
+        self
+    }
+
+    /// The service's runtime, which the admin thread [watches](Health::watch) from its start: probes on this listener then
+    /// tell where it stands still, which they could not know otherwise.
+    pub fn runtime(mut self, runtime: RuntimeWatch) -> Self {
+        self.runtime = Some(runtime);
         self
     }
 
@@ -118,9 +127,16 @@ impl Admin {
     ///
     /// When the thread or its runtime cannot be made.
     pub fn spawn(self) -> Result<AdminHandle, AdminError> {
-        let probes = self.sources.health.layer().details(true);
+        let health = self.sources.health.clone();
+        let probes = health.layer().details(true);
         let service = probes.layer(Routes::new(self.sources));
-        AdminHandle::spawn(self.place, self.local_addr, self.handed_over, service)
+        let watching = async move {
+            match self.runtime {
+                Some(runtime) => health.watch(runtime).await,
+                None => pending().await,
+            }
+        };
+        AdminHandle::spawn(self.place, self.local_addr, self.handed_over, service, watching)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The thread that answers, and the handle that stops it.
 
 use std::{
+    convert::Infallible,
     io,
     net::SocketAddr,
     sync::{Mutex, PoisonError, mpsc},
@@ -38,12 +39,13 @@ impl AdminHandle {
         local_addr: SocketAddr,
         handed_over: Option<HandedOver>,
         service: Probed<Routes>,
+        watching: impl Future<Output = Infallible> + Send + 'static,
     ) -> Result<Self, AdminError> {
         let (stop, stopped) = oneshot::channel();
         let (started, events) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("macadam-admin".into())
-            .spawn(move || run(place, handed_over, service, &started, stopped))
+            .spawn(move || run(place, handed_over, service, watching, &started, stopped))
             .map_err(|source| AdminError::Thread { source })?;
         match events.recv() {
             Ok(Ok(())) => {
@@ -89,6 +91,7 @@ fn run(
     place: Place,
     handed_over: Option<HandedOver>,
     service: Probed<Routes>,
+    watching: impl Future<Output = Infallible>,
     started: &mpsc::SyncSender<io::Result<()>>,
     stopped: oneshot::Receiver<()>,
 ) {
@@ -132,6 +135,7 @@ fn run(
         select! {
             () = answer => {}
             _ = stopped => {}
+            never = watching => match never {},
         }
     });
 }

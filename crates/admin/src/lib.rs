@@ -4,6 +4,9 @@
 //! nothing with the service but what it reads: it answers in milliseconds while every worker of the main runtime is
 //! blocked, and all through a shutdown.
 //!
+//! What answers elsewhere may say that all is well while nobody is served: so the thread also
+//! [watches the runtime](Admin::runtime) that does the serving, and its probes tell where that stands still.
+//!
 //! It does no TLS, asks for no password and changes nothing: bind it where only operators and their platform can
 //! reach it. `/metrics` is not there yet.
 //!

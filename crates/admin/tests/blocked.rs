@@ -7,15 +7,17 @@ use std::{
 };
 
 use macadam_admin::Admin;
-use macadam_health::{Check, Health};
+use macadam_health::{Check, Health, RuntimeWatch};
 use macadam_test::wire::Client;
 use tokio::time::{Instant, sleep};
 
 const WORKERS: usize = 2;
 const PROBES: usize = 200;
+/// Long before the last of them.
+const UNREADY_AFTER: Duration = Duration::from_millis(100);
 
 #[test]
-fn probes_are_answered_while_every_worker_of_the_main_runtime_is_blocked() {
+fn probes_are_answered_and_tell_the_truth_while_every_worker_of_the_main_runtime_is_blocked() {
     let main =
         tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().unwrap();
     let health = Health::builder().check(Check::new("postgres", async || Ok::<_, &str>(()))).build().unwrap();
@@ -23,7 +25,9 @@ fn probes_are_answered_while_every_worker_of_the_main_runtime_is_blocked() {
         let _main = main.enter();
         health.spawn()
     };
-    let admin = Admin::bind(SocketAddr::from(([127, 0, 0, 1], 0)), health.clone()).unwrap().spawn().unwrap();
+    let watch = RuntimeWatch::new(main.handle().clone()).unready_after(UNREADY_AFTER);
+    let admin = Admin::bind(SocketAddr::from(([127, 0, 0, 1], 0)), health.clone()).unwrap();
+    let admin = admin.runtime(watch).spawn().unwrap();
 
     let gate = Arc::new(Mutex::new(()));
     let closed = gate.lock().unwrap();
@@ -40,17 +44,20 @@ fn probes_are_answered_while_every_worker_of_the_main_runtime_is_blocked() {
     let starved = main.spawn(async {});
 
     let client = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut latencies = client.block_on(async {
+    let (mut latencies, last) = client.block_on(async {
         let mut latencies = Vec::with_capacity(PROBES);
+        let mut last = String::new();
         for _ in 0..PROBES {
             let asked = Instant::now();
             let reply = Client::connect(admin.local_addr()).await.get("/readyz").await;
             latencies.push(asked.elapsed());
             assert!(matches!(reply.status.as_u16(), 200 | 503));
+            last = reply.text().to_owned();
             sleep(Duration::from_millis(5)).await;
         }
-        latencies
+        (latencies, last)
     });
+    assert!(last.contains("[-]runtime failed: 2 of 2 workers stalled for "), "{last}");
 
     // The control: had a worker been free, this would have run.
     assert!(!starved.is_finished());

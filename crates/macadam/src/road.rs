@@ -14,7 +14,7 @@ use axum::Router;
 use macadam_admin::{Admin, AdminHandle};
 use macadam_core::{Gauges, Phase, Render, body::MinRate};
 use macadam_graceful_shutdown::{Draining, Report, Shutdown, ShutdownHandle};
-use macadam_health::Health;
+use macadam_health::{Health, RuntimeWatch};
 use macadam_load_shed::LoadShedHandle;
 use macadam_serve::{Listener, Server};
 
@@ -242,11 +242,20 @@ impl Road {
         let admin = admin
             .service(&self.settings.name)
             .phase(self.handle.watch())
-            .in_flight(self.handle.in_flight().clone());
+            .in_flight(self.handle.in_flight().clone())
+            .runtime(self.runtime_watch());
         let admin = handed_over.into_iter().fold(admin, Admin::handed_over);
         let admin = self.version.iter().fold(admin, Admin::version);
         let gauges = self.gauges.iter().cloned().chain(gauges);
         Ok(Some(gauges.fold(admin, Admin::gauges)))
+    }
+
+    /// Watches the runtime that this is called in.
+    fn runtime_watch(&self) -> RuntimeWatch {
+        let settings = &self.settings.health;
+        RuntimeWatch::new(tokio::runtime::Handle::current())
+            .unready_after(settings.unready_after)
+            .dead_after(settings.dead_after)
     }
 
     /// What a person needs who has just started the service.

@@ -125,6 +125,10 @@ pub(super) const KEYS: &[Key] = keys! {
         "10 s is some thirty round trips of a bad network; a handshake takes two.";
     health.public: "Whether the public listener answers `/livez`, `/readyz` and `/startupz` too, without the reasons of failures.",
         "Load balancers probe the port that they send traffic to.";
+    health.unready_after: "For how long all workers of the runtime have to stand still, each in a call that blocks or in a round of long ones, before `/readyz` on the admin listener says so. Some of several are `degraded`.",
+        "1 s is longer than any pause of a runtime that keeps up, and shorter than a client waits.";
+    health.dead_after: "The same before `/livez` fails, so that the process is started anew; or `off`.",
+        "10 s is longer than what passes by itself. A restart cures a deadlock; what only takes too long it makes worse.";
     telemetry.logs: "The form of the log: `pretty`, `json` or `off`.",
         "A person reads one at a terminal, a collector the other everywhere else.";
     telemetry.filter: "Which events are logged, in the form of `RUST_LOG`, which wins where it is set.",

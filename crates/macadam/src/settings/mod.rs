@@ -180,6 +180,10 @@ pub struct Serve {
 pub struct Health {
     /// Whether the public listener answers probes too.
     pub public: bool,
+    /// How long all workers stand still before the service is not ready.
+    pub unready_after: Duration,
+    /// The same before it should be started anew; `None` is never.
+    pub dead_after: Option<Duration>,
 }
 
 /// `[telemetry]`: logs.
@@ -249,7 +253,11 @@ impl Settings {
                 tls_key: None,
                 tls_handshake: Duration::from_secs(10),
             },
-            health: Health { public: true },
+            health: Health {
+                public: true,
+                unready_after: Duration::from_secs(1),
+                dead_after: Some(Duration::from_secs(10)),
+            },
             telemetry: Telemetry {
                 logs: if dev { Logs::Pretty } else { Logs::Json },
                 filter: "info".to_owned(),
@@ -350,6 +358,8 @@ impl Settings {
             (self.serve.max_age == Some(Duration::ZERO), "serve.max_age"),
             (self.serve.max_connections == 0, "serve.max_connections"),
             (self.load_shed.max_in_flight == 0, "load_shed.max_in_flight"),
+            (self.health.unready_after.is_zero(), "health.unready_after"),
+            (self.health.dead_after == Some(Duration::ZERO), "health.dead_after"),
         ];
         if let Some((_, key)) = zero.into_iter().find(|(is_zero, _)| *is_zero) {
             return Err(SettingsError::Zero { key, source: self.source_of(key).cloned() });

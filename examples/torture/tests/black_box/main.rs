@@ -10,5 +10,6 @@ mod process;
 mod routes;
 mod settings;
 mod shutdown;
+mod stall;
 mod streams;
 mod systemd;
