@@ -7,13 +7,15 @@ use std::{
     sync::Arc,
 };
 
-use macadam_core::{Gauges, InFlight, PhaseWatch};
+use macadam_core::{Gauges, InFlight, Outcomes, PhaseWatch};
 use macadam_health::{Health, RuntimeWatch};
 use macadam_serve::HandedOver;
 use tokio::time::Instant;
 use tower_layer::Layer;
 
-use crate::{error::AdminError, handle::AdminHandle, place::Place, routes::Routes, status::Sources};
+use crate::{
+    error::AdminError, handle::AdminHandle, place::Place, reader::Reader, routes::Routes, sources::Sources,
+};
 
 /// An admin listener that does not answer yet.
 #[must_use = "it answers when it is spawned"]
@@ -66,6 +68,7 @@ impl Admin {
             health,
             phase: None,
             in_flight: None,
+            outcomes: None,
             gauges: Vec::new(),
         };
         Self { place, local_addr, handed_over: None, runtime: None, sources }
@@ -109,8 +112,14 @@ impl Admin {
         self
     }
 
-    /// Figures for the status, after those of the health and of earlier calls. They are read on the admin thread,
-    /// where a probe waits for whatever blocks.
+    /// What became of the requests that are over: their rates, how long they took, and the last that were slow or failed.
+    pub fn outcomes(mut self, outcomes: Outcomes) -> Self {
+        self.sources.outcomes = Some(outcomes);
+        self
+    }
+
+    /// Figures for the status, after those of the health and of earlier calls. They are read on a thread of their own: once
+    /// a second, and besides when somebody asks, but never more than ten times a second.
     pub fn gauges(mut self, gauges: Arc<dyn Gauges>) -> Self {
         self.sources.gauges.push(gauges);
         self
@@ -129,7 +138,10 @@ impl Admin {
     pub fn spawn(self) -> Result<AdminHandle, AdminError> {
         let health = self.sources.health.clone();
         let probes = health.layer().details(true);
-        let service = probes.layer(Routes::new(self.sources));
+        let Sources { service, version, .. } = &self.sources;
+        let (service, version) = (service.clone(), version.clone());
+        let reader = Reader::spawn(self.sources).map_err(|source| AdminError::Thread { source })?;
+        let service = probes.layer(Routes::new(service.as_deref(), version.as_deref(), reader));
         let watching = async move {
             match self.runtime {
                 Some(runtime) => health.watch(runtime).await,

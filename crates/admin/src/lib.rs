@@ -13,10 +13,14 @@
 //! | path | answers |
 //! |---|---|
 //! | `/livez`, `/readyz`, `/startupz` | the probes of `macadam-health`, with the reasons of failures |
-//! | `/status` | JSON: service, version, pid, phase, uptime, gauges, and the 100 slowest requests in flight |
-//! | `/` | a list of these |
+//! | `/status` | JSON: all that is known of the process, by a [schema](#status) |
+//! | `/` | the same as a page for people, where the client accepts `text/html` by name; a list of these paths otherwise |
+//! | `/stream` | an event a second: the page's live part, to eight clients at a time |
 //!
 //! Everything else is 404, and any method but GET and HEAD 405 with `Allow`. No answer may be stored.
+//!
+//! The page is one document that asks nobody but this listener, and that the browser's policy keeps from it. It is whole
+//! without scripts, and follows a phone's width and a dark desk. All text in it is escaped.
 //!
 //! ```
 //! use macadam_admin::Admin;
@@ -42,6 +46,11 @@
 //!
 //! # Status
 //!
+//! Phase, probes, checks and latches with their ages and their latest runs; the requests in flight, the 100 slowest by
+//! name; rates and quantiles of the last 10 s and of each second of the last minute; the last requests that were slow or
+//! failed; limit, queue, lag and refusals, where the service sheds; memory; and every gauge. `docs/status.schema.json` has
+//! each member and what it means.
+//!
 //! `schema` is 1. A member may be added without a change of it; it is counted up when one goes or changes its
 //! meaning. A value that is not known is `null`.
 //!
@@ -49,20 +58,24 @@
 //! {
 //!   "schema": 1,
 //!   "service": "orders",
-//!   "version": "1.4.2",
-//!   "pid": 4711,
 //!   "phase": "serving",
-//!   "ready": true,
-//!   "uptime_seconds": 86400.5,
+//!   "probes": { "livez": "pass", "readyz": "warn", "startupz": "pass" },
 //!   "in_flight": {
 //!     "total": 1,
 //!     "slowest": [
 //!       { "id": "01J-42", "method": "GET", "route": "/orders/{id}", "stage": "handling", "age_ms": 120 }
 //!     ]
 //!   },
-//!   "gauges": [{ "name": "macadam_health_ready", "labels": {}, "value": 1.0 }]
+//!   "requests": { "window_seconds": 10.0, "per_second": 812.4, "p50_ms": 3.1, "p95_ms": 9.8, "p99_ms": 24.0 }
 //! }
 //! ```
+//!
+//! # What it may cost the service
+//!
+//! Nobody who asks makes a check run: answers tell what is known. A second thread reads the rest, once a second, and
+//! besides when the status is asked for, but never more than ten times a second, however many ask; who asks sooner waits.
+//! So no client makes it take more often a lock that requests take too, and a probe waits for none of it, not even where a
+//! handle hangs when it is read: then the status is 503 after 1 s.
 //!
 //! # Clocks and limits
 //!
@@ -79,10 +92,18 @@
 //! instance that is about to end, is [waited for](Admin::when_free).
 
 mod admin;
+mod check;
 mod error;
 mod handle;
+mod history;
+mod load;
+mod memory;
+mod page;
 mod place;
+mod reader;
 mod routes;
+mod sources;
 mod status;
+mod stream;
 
 pub use self::{admin::Admin, error::AdminError, handle::AdminHandle};

@@ -1,115 +1,137 @@
 //! What the process is doing, as a document.
 
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{collections::BTreeMap, time::Duration};
 
-use macadam_core::{Gauges, InFlight, PhaseWatch, RequestContext};
-use macadam_health::Health;
+use macadam_core::{InFlight, Noted, RequestContext, Route};
 use serde::Serialize;
 use tokio::time::Instant;
 
-/// Where the status is read from.
-pub(crate) struct Sources {
-    pub(crate) since: Instant,
+use crate::{
+    check::{Check, Latch},
+    history::{Requests, millis},
+    load::Load,
+    memory::Memory,
+};
+
+/// All of one moment.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Status {
+    pub(crate) schema: u32,
     pub(crate) service: Option<String>,
     pub(crate) version: Option<String>,
-    pub(crate) health: Health,
-    pub(crate) phase: Option<PhaseWatch>,
-    pub(crate) in_flight: Option<InFlight>,
-    pub(crate) gauges: Vec<Arc<dyn Gauges>>,
+    pub(crate) pid: u32,
+    pub(crate) phase: Option<&'static str>,
+    /// Since when the process is in it.
+    pub(crate) phase_age_ms: Option<u64>,
+    /// What `/readyz` says, for whom a yes or no will do.
+    pub(crate) ready: bool,
+    pub(crate) uptime_seconds: f64,
+    pub(crate) probes: Probes,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) latches: Vec<Latch>,
+    pub(crate) in_flight: Option<Flight>,
+    pub(crate) requests: Option<Requests>,
+    pub(crate) noted: Option<Vec<Ended>>,
+    pub(crate) load: Option<Load>,
+    pub(crate) memory: Memory,
+    pub(crate) gauges: Vec<Gauge>,
 }
 
-#[derive(Serialize)]
-struct Status<'a> {
-    schema: u32,
-    service: Option<&'a str>,
-    version: Option<&'a str>,
-    pid: u32,
-    phase: Option<&'static str>,
-    ready: bool,
-    uptime_seconds: f64,
-    in_flight: Option<Requests>,
-    gauges: Vec<Gauge>,
+/// What each of the probes says.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Probes {
+    pub(crate) livez: &'static str,
+    pub(crate) readyz: &'static str,
+    pub(crate) startupz: &'static str,
 }
 
-#[derive(Serialize)]
-struct Requests {
+/// The requests that are not over.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Flight {
     /// Those without a context too, of which nothing else is known.
-    total: usize,
-    slowest: Vec<Request>,
+    pub(crate) total: usize,
+    pub(crate) slowest: Vec<Request>,
 }
 
-#[derive(Serialize)]
-struct Request {
-    id: Option<String>,
-    method: &'static str,
-    route: Option<&'static str>,
-    stage: &'static str,
-    age_ms: u64,
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Request {
+    pub(crate) id: Option<String>,
+    pub(crate) method: &'static str,
+    pub(crate) route: Option<&'static str>,
+    pub(crate) stage: &'static str,
+    pub(crate) age_ms: u64,
 }
 
-#[derive(Serialize)]
-struct Gauge {
-    name: &'static str,
-    labels: BTreeMap<&'static str, String>,
-    value: f64,
+/// A request that is over, and was slow or failed.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Ended {
+    pub(crate) id: Option<String>,
+    pub(crate) method: &'static str,
+    pub(crate) route: Option<&'static str>,
+    pub(crate) status: Option<u16>,
+    pub(crate) outcome: &'static str,
+    pub(crate) took_ms: f64,
+    /// How long ago it ended.
+    pub(crate) ago_ms: u64,
 }
 
-impl Sources {
-    pub(crate) fn document(&self) -> io::Result<Vec<u8>> {
-        let now = Instant::now();
-        let status = Status {
-            schema: SCHEMA,
-            service: self.service.as_deref(),
-            version: self.version.as_deref(),
-            pid: std::process::id(),
-            phase: self.phase.as_ref().map(|phase| phase.current().as_str()),
-            ready: self.health.is_ready(),
-            uptime_seconds: now.saturating_duration_since(self.since).as_secs_f64(),
-            in_flight: self.in_flight.as_ref().map(|table| requests(table, now)),
-            gauges: self.figures(),
-        };
-        let mut document = serde_json::to_vec_pretty(&status)?;
-        document.push(b'\n');
-        Ok(document)
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Gauge {
+    pub(crate) name: &'static str,
+    pub(crate) labels: BTreeMap<&'static str, String>,
+    pub(crate) value: f64,
+}
+
+impl Gauge {
+    pub(crate) fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
     }
+}
 
-    fn figures(&self) -> Vec<Gauge> {
-        let mut figures = Vec::new();
-        let handles = self.gauges.iter().map(|gauges| &**gauges);
-        for gauges in std::iter::once::<&dyn Gauges>(&self.health).chain(handles) {
-            gauges.read(&mut |reading| {
-                let labels =
-                    reading.labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-                figures.push(Gauge { name: reading.name, labels, value: reading.value });
-            });
+impl Flight {
+    pub(crate) fn of(table: &InFlight, now: Instant) -> Self {
+        let mut total = 0;
+        let mut known = Vec::new();
+        table.for_each(|context| {
+            total += 1;
+            known.extend(context.cloned());
+        });
+        known.sort_unstable_by_key(RequestContext::arrival);
+        known.truncate(SLOWEST);
+        Self { total, slowest: known.iter().map(|context| Request::of(context, now)).collect() }
+    }
+}
+
+impl Request {
+    fn of(context: &RequestContext, now: Instant) -> Self {
+        Self {
+            id: context.request_id().map(|id| id.to_string()),
+            method: context.wire().method_name(),
+            route: context.route().map(Route::as_str),
+            stage: context.stage().as_str(),
+            age_ms: whole_millis(now.saturating_duration_since(context.arrival())),
         }
-        figures
     }
 }
 
-fn requests(table: &InFlight, now: Instant) -> Requests {
-    let mut total = 0;
-    let mut known = Vec::new();
-    table.for_each(|context| {
-        total += 1;
-        known.extend(context.cloned());
-    });
-    known.sort_unstable_by_key(RequestContext::arrival);
-    known.truncate(SLOWEST);
-    Requests { total, slowest: known.iter().map(|context| request(context, now)).collect() }
+impl Ended {
+    pub(crate) fn of(noted: &Noted, now: Instant) -> Self {
+        Self {
+            id: noted.id.map(|id| id.to_string()),
+            method: noted.method,
+            route: noted.route.map(Route::as_str),
+            status: noted.status.map(|status| status.as_u16()),
+            outcome: noted.outcome.as_str(),
+            took_ms: millis(&noted.took),
+            ago_ms: whole_millis(now.saturating_duration_since(noted.ended)),
+        }
+    }
 }
 
-fn request(context: &RequestContext, now: Instant) -> Request {
-    let age = now.saturating_duration_since(context.arrival());
-    Request {
-        id: context.request_id().map(|id| id.to_string()),
-        method: context.wire().method_name(),
-        route: context.route().map(macadam_core::Route::as_str),
-        stage: context.stage().as_str(),
-        age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
-    }
+pub(crate) fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Counted up when a member changes its meaning or goes; a new one is no change.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 const SLOWEST: usize = 100;

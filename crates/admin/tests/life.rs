@@ -1,9 +1,8 @@
 //! Bind, answer, stop.
 
 use std::{
-    io::Write,
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     time::Duration,
 };
 
@@ -134,34 +133,40 @@ async fn silent_connections_do_not_keep_a_probe_out() {
     drop(silent);
 }
 
+/// Hangs until what it was made with is dropped.
 struct Hangs {
     entered: mpsc::SyncSender<()>,
-    gate: Arc<Mutex<()>>,
+    released: Mutex<mpsc::Receiver<()>>,
 }
 
 impl Gauges for Hangs {
     fn read(&self, _: &mut dyn FnMut(Reading<'_>)) {
         self.entered.send(()).expect("the test waits for it");
-        drop(self.gate.lock());
+        let released = self.released.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = released.recv();
     }
 }
 
-#[test]
-fn a_handle_that_hangs_when_it_is_read_does_not_keep_the_process_from_its_exit() {
-    let gate = Arc::new(Mutex::new(()));
-    let closed = gate.lock().unwrap();
+#[tokio::test]
+async fn a_handle_that_hangs_when_it_is_read_keeps_neither_probes_waiting_nor_the_process_from_its_exit() {
     let (entered, enters) = mpsc::sync_channel(1);
-    let hangs = Arc::new(Hangs { entered, gate: Arc::clone(&gate) });
+    let (release, released) = mpsc::sync_channel(0);
+    let hangs = Arc::new(Hangs { entered, released: Mutex::new(released) });
     let admin = Admin::bind(anywhere(), health()).unwrap().gauges(hangs).spawn().unwrap();
-    let mut operator = TcpStream::connect(admin.local_addr()).unwrap();
-    operator.write_all(b"GET /status HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
     enters.recv().unwrap();
+    let mut operator = Client::connect(admin.local_addr()).await;
+    operator.send("GET /status HTTP/1.1\r\nhost: test\r\n\r\n").await;
+
+    let asked = Instant::now();
+    assert_eq!(Client::connect(admin.local_addr()).await.get("/readyz").await.status, 200);
+    assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
+    let reply = operator.response().await;
+    assert_eq!((reply.status.as_u16(), reply.text()), (503, "something that the status reads hangs\n"));
 
     let told = Instant::now();
     admin.stop();
-    let took = told.elapsed();
-    assert!((Duration::from_secs(1)..Duration::from_secs(5)).contains(&took), "{took:?}");
-    drop(closed);
+    assert!(told.elapsed() < Duration::from_millis(500), "{:?}", told.elapsed());
+    drop(release);
 }
 
 #[test]

@@ -68,7 +68,7 @@ async fn the_index_lists_every_route_and_names_the_service() {
     let admin = bound().service("orders").version("1.4.2").spawn().unwrap();
     let mut client = client(&admin).await;
     let reply = client.get("/").await;
-    for line in ["/livez ", "/readyz ", "/startupz ", "/status ", "\norders\n", "\n1.4.2\n"] {
+    for line in ["/livez ", "/readyz ", "/startupz ", "/status ", "/ ", "\norders\n", "\n1.4.2\n"] {
         assert!(reply.text().contains(line), "{}", reply.text());
     }
     assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"));
@@ -97,6 +97,11 @@ async fn the_status_of_a_bare_admin_says_what_it_knows() {
     let mut status: Value = serde_json::from_slice(&reply.body).unwrap();
     let uptime = status["uptime_seconds"].take();
     assert!((0.0..60.0).contains(&uptime.as_f64().unwrap()), "{uptime}");
+    assert_eq!(
+        (status["checks"][0]["name"].take(), status["checks"][0]["reason"].take()),
+        (json!("postgres"), json!("pending"))
+    );
+    assert!(status["memory"].take().is_object());
     let gauges = status["gauges"].take();
     for gauge in [
         json!({ "name": "macadam_health_check_up", "labels": { "check": "postgres", "class": "critical" }, "value": 0.0 }),
@@ -112,9 +117,17 @@ async fn the_status_of_a_bare_admin_says_what_it_knows() {
             "version": null,
             "pid": std::process::id(),
             "phase": null,
+            "phase_age_ms": null,
             "ready": false,
             "uptime_seconds": null,
+            "probes": { "livez": "pass", "readyz": "fail", "startupz": "pass" },
+            "checks": status["checks"],
+            "latches": [],
             "in_flight": null,
+            "requests": null,
+            "noted": null,
+            "load": null,
+            "memory": null,
             "gauges": null,
         })
     );

@@ -148,6 +148,7 @@ impl RoadBuilder {
             body_limit: EnforceBodyLimitLayer::new(settings.body_limit.0),
         };
         let (encryption, certificate) = Encryption::of(&settings.serve)?.pair();
+        let outcomes = telemetry_handle.outcomes().clone();
         let mut gauges: Vec<Arc<dyn Gauges>> = vec![
             Arc::new(handle.clone()),
             Arc::new(request_id_handle),
@@ -163,6 +164,7 @@ impl RoadBuilder {
             layers,
             renderer,
             health,
+            outcomes,
             gauges,
             load_shed: load_shed_handle,
             handle,

@@ -12,7 +12,7 @@ use std::{
 
 use axum::Router;
 use macadam_admin::{Admin, AdminHandle};
-use macadam_core::{Gauges, Phase, Render, body::MinRate};
+use macadam_core::{Gauges, Outcomes, Phase, Render, body::MinRate};
 use macadam_graceful_shutdown::{Draining, Report, Shutdown, ShutdownHandle};
 use macadam_health::{Health, RuntimeWatch};
 use macadam_load_shed::LoadShedHandle;
@@ -44,6 +44,7 @@ pub struct Road {
     pub(crate) layers: Layers,
     pub(crate) renderer: Option<Arc<dyn Render>>,
     pub(crate) health: Health,
+    pub(crate) outcomes: Outcomes,
     pub(crate) gauges: Vec<Arc<dyn Gauges>>,
     pub(crate) load_shed: LoadShedHandle,
     pub(crate) handle: ShutdownHandle,
@@ -243,7 +244,8 @@ impl Road {
             .service(&self.settings.name)
             .phase(self.handle.watch())
             .in_flight(self.handle.in_flight().clone())
-            .runtime(self.runtime_watch());
+            .runtime(self.runtime_watch())
+            .outcomes(self.outcomes.clone());
         let admin = handed_over.into_iter().fold(admin, Admin::handed_over);
         let admin = self.version.iter().fold(admin, Admin::version);
         let gauges = self.gauges.iter().cloned().chain(gauges);

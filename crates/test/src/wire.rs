@@ -134,6 +134,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Ok(Bytes::from(std::mem::take(&mut self.unread)))
     }
 
+    /// The next chunk of a body, after its [head](Self::head_response): empty, if it is the last.
+    ///
+    /// # Errors
+    ///
+    /// As the socket says, and where a chunk is cut off or malformed.
+    pub async fn chunk(&mut self) -> io::Result<Bytes> {
+        let line = self.line().await?;
+        let size = line.split(|byte| *byte == b';').next().and_then(|size| std::str::from_utf8(size).ok());
+        let size = size.and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
+        let size = size.ok_or_else(|| malformed(&line))?;
+        if size == 0 {
+            return Ok(Bytes::new());
+        }
+        let chunk = self.take(size).await?;
+        let end = self.line().await?;
+        if end.is_empty() { Ok(chunk) } else { Err(malformed(&end)) }
+    }
+
     /// The socket itself. What has been read ahead is lost.
     pub fn into_stream(self) -> S {
         self.stream
@@ -173,19 +191,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     async fn chunks(&mut self) -> io::Result<Bytes> {
         let mut body = Vec::new();
         loop {
-            let line = self.line().await?;
-            let size =
-                line.split(|byte| *byte == b';').next().and_then(|size| std::str::from_utf8(size).ok());
-            let size = size.and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
-            let size = size.ok_or_else(|| malformed(&line))?;
-            if size == 0 {
+            let chunk = self.chunk().await?;
+            if chunk.is_empty() {
                 return Ok(Bytes::from(body));
             }
-            body.extend_from_slice(&self.take(size).await?);
-            let end = self.line().await?;
-            if !end.is_empty() {
-                return Err(malformed(&end));
-            }
+            body.extend_from_slice(&chunk);
         }
     }
 
