@@ -199,7 +199,7 @@ where
 
 fn request_with_context() -> Request<()> {
     let mut request = Request::new(());
-    RequestContext::of(&mut request);
+    RequestContext::ensure(&mut request);
     request
 }
 
@@ -228,7 +228,7 @@ where
 {
     let mut service = layer.layer(OneBody(Some(body)));
     let mut request = Request::new(());
-    RequestContext::of(&mut request);
+    RequestContext::ensure(&mut request);
     let call = pin!(service.call(request));
     let Poll::Ready(Ok(response)) = call.poll(&mut Context::from_waker(Waker::noop())) else {
         panic!("it was to be ready")

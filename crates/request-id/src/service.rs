@@ -56,7 +56,7 @@ impl Settings {
     /// Leaves one id in the context, the span, and in the request's header in place of anything else; this is its text.
     fn identify<B>(&self, request: &mut Request<B>) -> Bytes {
         let Some(context) = RequestContext::get(request) else {
-            RequestContext::of(request);
+            RequestContext::ensure(request);
             return self.identify(request);
         };
         let name = self.header.name();

@@ -43,6 +43,12 @@ impl<B> TimeoutBody<B> {
         Self { inner: ResponseBody::service(body), clocks }
     }
 
+    /// The service's own, of which nothing is left to watch.
+    #[inline]
+    pub(crate) fn unwatched(body: B) -> Self {
+        Self { inner: ResponseBody::service(body), clocks: None }
+    }
+
     /// The layer's own answer.
     pub(crate) fn own(inner: ResponseBody<B>) -> Self {
         Self { inner, clocks: None }

@@ -107,7 +107,10 @@ where
                 }
             };
             this.sleep.set(None);
-            return polled.map_ok(|response| response.map(|body| TimeoutBody::of(body, clocks)));
+            return match clocks {
+                None => polled.map_ok(|response| response.map(TimeoutBody::unwatched)),
+                clocks => polled.map_ok(|response| response.map(|body| TimeoutBody::of(body, clocks))),
+            };
         }
         Poll::Ready(Ok(self.refuse()))
     }

@@ -30,13 +30,13 @@ pub(crate) struct Rehearsal {
 
 impl Rehearsal {
     pub(crate) fn new(
-        context: Option<&RequestContext>,
+        context: Option<RequestContext>,
         own: Duration,
         theirs: Option<Duration>,
         extras: Option<Arc<Extras>>,
     ) -> Self {
         let now = Instant::now();
-        let began = context.map_or(now, RequestContext::arrival);
+        let began = context.as_ref().map_or(now, RequestContext::arrival);
         // Nothing is left of one that has passed in a queue.
         let left =
             |theirs| if now.saturating_duration_since(began) < theirs { theirs } else { Duration::ZERO };
@@ -47,7 +47,7 @@ impl Rehearsal {
             is_after_head: false,
             silence: None,
             has_told: false,
-            context: context.cloned(),
+            context,
             extras,
         }
     }

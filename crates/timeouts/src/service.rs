@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use http_body::Body;
-use macadam_core::{RequestContext, Wire};
+use macadam_core::{RequestContext, Wire, context::TimerOwner};
 use tokio::time::Instant;
 use tower_service::Service;
 
@@ -45,9 +45,48 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let timeout = self.layer.timeout;
+        // The usual way, and nothing else beside it: what was not asked for costs by being possible.
+        if self.layer.is_usual() {
+            if let Some(context) = RequestContext::get_mut(&mut request) {
+                let is_first = !context.has_deadline();
+                return match context.keep().into_timer_owner() {
+                    Ok(timer) if is_first => {
+                        timer.lower_timeout(timeout);
+                        let future = self.inner.call(request);
+                        ResponseFuture::new(future, Watch::Owner(timer), None, self.layer.extras.clone())
+                    }
+                    owned => self.call_within(request, owned),
+                };
+            }
+        }
+        self.call_unusually(request)
+    }
+}
+
+impl<S> TimeoutService<S> {
+    /// Calls the service for a request that somebody has given a deadline before.
+    fn call_within<B, ResBody>(
+        &mut self,
+        request: Request<B>,
+        owned: Result<TimerOwner, RequestContext>,
+    ) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<B>, Response = Response<ResBody>>,
+    {
+        let mut watch = Watch::within(owned, self.layer.timeout);
+        // Others may have waited by that deadline, so the clock is read.
+        let refusal = watch.is_expired(Instant::now()).then_some(Refusal::TooLate);
+        self.call_or_refuse(request, watch, None, refusal)
+    }
+
+    fn call_unusually<B, ResBody>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<B>, Response = Response<ResBody>>,
+    {
         let TimeoutLayer { mut timeout, exposed, dry_run, ref extras } = self.layer;
         if exposed {
-            RequestContext::of(&mut request);
+            RequestContext::ensure(&mut request);
         }
         let (mut theirs, mut malformed) = (None, false);
         if let Some((policy, handle)) = extras.as_deref().and_then(Extras::inherit) {
@@ -63,28 +102,42 @@ where
                 Brought::Malformed => malformed = !dry_run,
             }
         }
-        let context = RequestContext::get(&request);
+        let context = RequestContext::get_mut(&mut request).map(RequestContext::keep);
         let wire = if context.is_none() { Some(Wire::of(&request)) } else { None };
-        // A deadline that nobody knew before us can have passed only if it is the arrival itself. Any other was there for
-        // others to wait by, so the clock is read.
-        let known = context.filter(|context| !dry_run && context.has_deadline());
+        // A deadline that nobody knew before us can have passed only if it is the arrival itself.
+        let is_known = context.as_ref().is_some_and(RequestContext::has_deadline);
         let mut watch = match context {
             _ if dry_run => Watch::rehearsal(context, timeout, theirs, extras),
-            Some(context) => Watch::within(context, timeout),
+            Some(context) => Watch::within(context.into_timer_owner(), timeout),
             None => Watch::alone(timeout),
         };
-        let late = match known {
-            Some(context) => context.is_expired(Instant::now()),
-            None => timeout.is_zero() && !dry_run,
+        let late = !dry_run && if is_known { watch.is_expired(Instant::now()) } else { timeout.is_zero() };
+        let refusal = match (malformed, late) {
+            (true, _) => Some(Refusal::Malformed),
+            (false, true) => Some(Refusal::TooLate),
+            (false, false) => None,
         };
-        if malformed || late {
-            let refused = if malformed { Refusal::Malformed } else { Refusal::TooLate };
-            return ResponseFuture::refused(refused, watch, wire, extras.clone());
+        self.call_or_refuse(request, watch, wire, refusal)
+    }
+
+    fn call_or_refuse<B, ResBody>(
+        &mut self,
+        request: Request<B>,
+        mut watch: Watch,
+        wire: Option<Wire>,
+        refusal: Option<Refusal>,
+    ) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<B>, Response = Response<ResBody>>,
+    {
+        let extras = self.layer.extras.clone();
+        if let Some(refusal) = refusal {
+            return ResponseFuture::refused(refusal, watch, wire, extras);
         }
         let future = {
             let _listening = watch.listening();
             self.inner.call(request)
         };
-        ResponseFuture::new(future, watch, wire, extras.clone())
+        ResponseFuture::new(future, watch, wire, extras)
     }
 }

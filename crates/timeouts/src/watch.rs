@@ -51,22 +51,21 @@ impl Watch {
     }
 
     /// Lowers the request's deadline to `timeout` after its arrival, and watches over it if nobody does.
-    #[inline]
-    pub(crate) fn within(context: &RequestContext, timeout: Duration) -> Self {
-        match context.own_timer() {
+    pub(crate) fn within(owned: Result<TimerOwner, RequestContext>, timeout: Duration) -> Self {
+        match owned {
             // It bounds the whole request, so what it lowers outlives this future.
-            Some(timer) => {
+            Ok(timer) => {
                 timer.lower_timeout(timeout);
                 Self::Owner(timer)
             }
-            None => Self::nested(context, timeout),
+            Err(context) => Self::nested(context, timeout),
         }
     }
 
     /// Watches over a request that nobody is to hurry.
     #[cold]
     pub(crate) fn rehearsal(
-        context: Option<&RequestContext>,
+        context: Option<RequestContext>,
         own: Duration,
         theirs: Option<Duration>,
         extras: &Option<Arc<Extras>>,
@@ -74,8 +73,11 @@ impl Watch {
         Self::Rehearsal(Box::new(Rehearsal::new(context, own, theirs, extras.clone())))
     }
 
-    fn nested(context: &RequestContext, timeout: Duration) -> Self {
-        context.lower_timeout(timeout).map_or_else(|| Self::Nested(context.clone()), Self::Lowered)
+    fn nested(context: RequestContext, timeout: Duration) -> Self {
+        match context.lower_timeout(timeout) {
+            Some(lowered) => Self::Lowered(lowered),
+            None => Self::Nested(context),
+        }
     }
 
     /// Moves the request's deadline to `timeout` after its arrival, and watches over it if nobody does.

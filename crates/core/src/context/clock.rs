@@ -334,14 +334,23 @@ impl RequestContext {
     /// Makes the caller the owner of the request's one timer, or `None` if it has an owner already.
     ///
     /// Not for two callers at a time: of the requests made out of one, each has its own [`fork`](Self::fork).
-    #[inline]
     pub fn own_timer(&self) -> Option<TimerOwner> {
+        self.clone().into_timer_owner().ok()
+    }
+
+    /// As [`own_timer`](Self::own_timer), by this very handle, which comes back where the timer has an owner.
+    ///
+    /// # Errors
+    ///
+    /// The handle.
+    #[inline]
+    pub fn into_timer_owner(self) -> Result<TimerOwner, Self> {
         let owned = &self.shared.clock.owned;
         if owned.load(Acquire) {
-            return None;
+            return Err(self);
         }
         owned.store(true, Release);
-        Some(TimerOwner { context: self.clone(), served: 0 })
+        Ok(TimerOwner { context: self, served: 0 })
     }
 
     /// Asks the owner of the timer for a poll at `at`, until the returned value is dropped.

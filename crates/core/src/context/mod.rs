@@ -42,9 +42,11 @@ use crate::{
 ///
 /// A clone of the request carries the same context. Whoever sends several requests out of one gives each a
 /// [`fork`](Self::fork), or their outcomes would overwrite each other.
-#[derive(Clone)]
 pub struct RequestContext {
     shared: Arc<Shared>,
+    /// Another handle, in the request that the context was made for, for the first layer that [keeps](Self::keep) one: to
+    /// take that over costs nothing, where to clone one and to drop it costs two atomic operations.
+    spare: Option<Arc<Shared>>,
 }
 
 struct Shared {
@@ -78,22 +80,48 @@ impl RequestContext {
                 stage: Fact::new(Stage::Received),
                 outcome: Fact::new(Outcome::Pending),
             }),
+            spare: None,
         }
     }
 
-    /// The context of this request; made now, without a peer, if no layer before has made one.
+    /// The context of this request, to [`keep`](Self::keep); made now, without a peer, if no layer before has made one.
     pub fn of<B>(request: &mut Request<B>) -> Self {
-        if let Some(context) = Self::get(request) {
-            return context.clone();
+        if let Some(context) = Self::get_mut(request) {
+            return context.keep();
         }
         let context = Self::new(Instant::now(), None, Wire::of(request));
         request.extensions_mut().insert(context.clone());
         context
     }
 
+    /// Makes the context of this request, without a peer, if no layer before has made one: for a layer that keeps none.
+    pub fn ensure<B>(request: &mut Request<B>) {
+        if Self::get(request).is_none() {
+            let context = Self::new(Instant::now(), None, Wire::of(request));
+            let spare = Some(Arc::clone(&context.shared));
+            request.extensions_mut().insert(Self { spare, ..context });
+        }
+    }
+
     /// The context of this request, if a layer before has made one.
     pub fn get<B>(request: &Request<B>) -> Option<&Self> {
         request.extensions().get()
+    }
+
+    /// The context of this request, if a layer before has made one: for a layer that may [`keep`](Self::keep) it.
+    #[inline]
+    pub fn get_mut<B>(request: &mut Request<B>) -> Option<&mut Self> {
+        request.extensions_mut().get_mut()
+    }
+
+    /// A handle that outlives the request: the spare one the first time, and a clone from then on.
+    #[inline]
+    #[must_use]
+    pub fn keep(&mut self) -> Self {
+        match self.spare.take() {
+            Some(shared) => Self { shared, spare: None },
+            None => self.clone(),
+        }
     }
 
     /// A context of its own for one of several requests made out of this one.
@@ -119,6 +147,7 @@ impl RequestContext {
     }
 
     /// When the request arrived.
+    #[inline]
     pub fn arrival(&self) -> Instant {
         self.shared.clock.arrival()
     }
@@ -208,19 +237,29 @@ impl RequestContext {
     }
 
     /// Says where the request is on its way.
+    #[inline]
     pub fn set_stage(&self, stage: Stage) {
         self.shared.stage.set(stage);
     }
 
     /// How the request ended; [`Outcome::Pending`] until it has.
+    #[inline]
     pub fn outcome(&self) -> Outcome {
         self.shared.outcome.get()
     }
 
     /// Says how the request ended, and whether this call was the first to say so. The first one stays: who refuses
     /// or cuts a request knows more than who merely sees it end.
+    #[inline]
     pub fn settle(&self, outcome: Outcome) -> bool {
         self.shared.outcome.replace(Outcome::Pending, outcome)
+    }
+}
+
+impl Clone for RequestContext {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), spare: None }
     }
 }
 
