@@ -49,13 +49,13 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "timeouts, ready at once",
         beside: Some("context"),
-        ceiling: Some(Cost { instructions: 430, atomics: 2 }),
+        ceiling: Some(Cost { instructions: 390, atomics: 0 }),
         run: |times| passes(times, Polls::One, &mut TimeoutLayer::new(LIMIT).layer(at_once())),
     },
     Case {
         name: "timeouts with a handle, ready at once",
         beside: Some("context"),
-        ceiling: Some(Cost { instructions: 445, atomics: 4 }),
+        ceiling: Some(Cost { instructions: 414, atomics: 2 }),
         run: |times| passes(times, Polls::One, &mut TimeoutLayer::new(LIMIT).pair().0.layer(at_once())),
     },
     Case {
@@ -73,14 +73,14 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "timeouts, pending once",
         beside: Some("context, pending once"),
-        ceiling: Some(Cost { instructions: 1290, atomics: 17 }),
+        ceiling: Some(Cost { instructions: 1230, atomics: 15 }),
         run: |times| passes(times, Polls::Two, &mut TimeoutLayer::new(LIMIT).layer(at_second())),
     },
     Case {
         // A timer takes more than eight atomics: there is none.
         name: "two more timeouts around that",
         beside: Some("timeouts, pending once"),
-        ceiling: Some(Cost { instructions: 1550, atomics: 4 }),
+        ceiling: Some(Cost { instructions: 1355, atomics: 4 }),
         run: |times| {
             let layer = TimeoutLayer::new(LIMIT);
             passes(times, Polls::Two, &mut layer.layer(layer.layer(layer.layer(at_second()))));
@@ -108,7 +108,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "drain, ready at once",
         beside: Some("context"),
-        ceiling: Some(Cost { instructions: 730, atomics: 13 }),
+        ceiling: Some(Cost { instructions: 527, atomics: 5 }),
         run: |times| passes(times, Polls::One, &mut drain().layer(at_once())),
     },
     Case {

@@ -148,6 +148,7 @@ pub struct PhaseWatch {
 
 impl PhaseWatch {
     /// The phase now.
+    #[inline]
     pub fn current(&self) -> Phase {
         Phase::ALL[usize::from(self.shared.phase.load(Acquire))]
     }

@@ -61,6 +61,6 @@ impl<T: fmt::Debug> fmt::Debug for Sharded<T> {
 }
 
 /// How many threads the machine can run at once, rounded up to a power of two.
-pub(crate) fn threads() -> usize {
+fn threads() -> usize {
     std::thread::available_parallelism().map_or(4, usize::from).next_power_of_two()
 }

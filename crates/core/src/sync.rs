@@ -3,6 +3,7 @@
 #[cfg(not(macadam_loom))]
 pub(crate) use {
     atomic_waker::AtomicWaker,
+    crossbeam_utils::atomic::AtomicCell,
     std::{
         sync::{Mutex, MutexGuard, atomic},
         thread::yield_now,
@@ -87,5 +88,24 @@ impl AtomicWaker {
         if let Some(waker) = self.take() {
             waker.wake();
         }
+    }
+}
+
+/// What `crossbeam_utils` promises of it, by a lock that the model checker knows.
+#[cfg(macadam_loom)]
+pub(crate) struct AtomicCell<T>(Mutex<T>);
+
+#[cfg(macadam_loom)]
+impl<T: Default> AtomicCell<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    pub(crate) fn store(&self, value: T) {
+        *lock(&self.0) = value;
+    }
+
+    pub(crate) fn take(&self) -> T {
+        std::mem::take(&mut *lock(&self.0))
     }
 }

@@ -26,14 +26,14 @@ fn names(table: &InFlight) -> Vec<Option<String>> {
     names
 }
 
-/// A guard from a thread of its own, and so most likely from another shard.
+/// A guard that comes from another thread.
 fn entered_elsewhere(table: &InFlight, context: Option<RequestContext>) -> InFlightGuard {
     thread::scope(|scope| scope.spawn(|| table.enter(context)).join().expect("entering does not panic"))
 }
 
 #[test]
 fn a_request_is_counted_from_its_entry_to_the_drop_of_its_guard() {
-    let table = InFlight::with_shards(3);
+    let table = InFlight::new();
     assert!(table.is_empty());
     let guards: Vec<_> = (1..=5)
         .map(|count| {
@@ -50,7 +50,7 @@ fn a_request_is_counted_from_its_entry_to_the_drop_of_its_guard() {
 
 #[test]
 fn clones_are_one_table_and_a_guard_outlives_them_all() {
-    let table = InFlight::with_shards(1);
+    let table = InFlight::new();
     let guard = table.clone().enter(None);
     assert_eq!(table.len(), 1);
     drop(table);
@@ -58,15 +58,8 @@ fn clones_are_one_table_and_a_guard_outlives_them_all() {
 }
 
 #[test]
-fn no_shards_are_one() {
-    let table = InFlight::with_shards(0);
-    let _guard = table.enter(None);
-    assert_eq!(table.len(), 1);
-}
-
-#[test]
 fn a_panic_gives_the_place_back() {
-    let table = InFlight::with_shards(1);
+    let table = InFlight::new();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let _guard = table.enter(None);
         panic!("the handler panics");
@@ -77,7 +70,7 @@ fn a_panic_gives_the_place_back() {
 
 #[test]
 fn for_each_sees_every_request_and_its_context() {
-    let table = InFlight::with_shards(2);
+    let table = InFlight::new();
     let _one = entered_elsewhere(&table, Some(named("one")));
     let two = entered_elsewhere(&table, Some(named("two")));
     let _nameless = entered_elsewhere(&table, None);
@@ -88,7 +81,7 @@ fn for_each_sees_every_request_and_its_context() {
 
 #[test]
 fn for_each_sees_each_of_many_once_though_others_come_and_go_meanwhile() {
-    let table = InFlight::with_shards(1);
+    let table = InFlight::new();
     let staying: Vec<_> = (0..1_000).map(|_| table.enter(Some(named("stays")))).collect();
     let mut passing = None;
     let mut seen = 0;
@@ -102,7 +95,7 @@ fn for_each_sees_each_of_many_once_though_others_come_and_go_meanwhile() {
 
 #[test]
 fn for_each_may_use_the_table() {
-    let table = InFlight::with_shards(1);
+    let table = InFlight::new();
     let first = table.enter(Some(named("first")));
     let mut place = Some(first);
     let mut entered = Vec::new();
@@ -120,7 +113,7 @@ async fn an_empty_table_is_drained() {
 
 #[tokio::test(start_paused = true)]
 async fn drained_waits_for_the_last_request_also_for_one_that_came_meanwhile() {
-    let table = InFlight::with_shards(4);
+    let table = InFlight::new();
     let first = entered_elsewhere(&table, None);
     let waiting = tokio::spawn({
         let table = table.clone();
@@ -141,7 +134,7 @@ async fn drained_waits_for_the_last_request_also_for_one_that_came_meanwhile() {
 
 #[tokio::test(start_paused = true)]
 async fn all_who_wait_are_woken_and_one_who_gave_up_takes_nothing_along() {
-    let table = InFlight::with_shards(2);
+    let table = InFlight::new();
     let guard = table.enter(None);
     timeout(Duration::from_secs(1), table.drained()).await.unwrap_err();
     let wait = || {
@@ -158,27 +151,34 @@ async fn all_who_wait_are_woken_and_one_who_gave_up_takes_nothing_along() {
 }
 
 #[test]
-fn a_request_allocates_nothing_once_the_table_has_grown_to_its_high_water_mark() {
-    let table = InFlight::with_shards(2);
-    let context = named("one");
-    let fill = || (0..64).map(|_| table.enter(Some(context.clone()))).collect::<Vec<_>>();
-    drop(fill());
-    let mut guards = Vec::with_capacity(64);
+fn a_place_is_entered_again_and_again_without_an_allocation() {
+    let table = InFlight::new();
+    let (one, other) = (named("one"), named("other"));
+    let mut place = table.place();
+    assert!(table.is_empty(), "there is nobody in it yet");
     let allocated = allocations(|| {
         for _ in 0..10 {
-            guards.extend((0..64).map(|_| table.enter(Some(context.clone()))));
-            guards.clear();
+            place.enter(Some(one.clone()));
+            place.enter(Some(other.clone()));
+            place.leave();
+            place.leave();
+            place.enter(None);
         }
     });
     assert_eq!(allocated, 0);
+    assert_eq!(names(&table), [None]);
+    place.enter(Some(one));
+    assert_eq!(names(&table), [Some("one".to_owned())]);
+    place.leave();
+    assert!(table.is_empty());
 }
 
 #[test]
 fn no_place_is_lost_or_given_twice_under_many_threads() {
     const THREADS: usize = 4;
     const ROUNDS: usize = 5_000;
-    let table = InFlight::with_shards(2);
-    // Guards wander to the next thread before they are dropped, so that shards are left from anywhere.
+    let table = InFlight::new();
+    // Guards wander to the next thread before they are dropped, so that places are left from anywhere.
     let (mut senders, receivers): (Vec<_>, Vec<_>) = (0..THREADS).map(|_| sync_channel(64)).unzip();
     senders.rotate_left(1);
     thread::scope(|scope| {
@@ -203,4 +203,29 @@ fn no_place_is_lost_or_given_twice_under_many_threads() {
     });
     assert_eq!(table.len(), 0);
     assert_eq!(names(&table), []);
+}
+
+#[test]
+fn who_is_looked_at_while_leaving_leaves_and_nobody_is_seen_who_is_not_there() {
+    const ROUNDS: usize = 5_000;
+    let table = InFlight::new();
+    let (stays, passes) = (named("stays"), named("passes"));
+    let _stays = table.enter(Some(stays));
+    thread::scope(|scope| {
+        let passing = scope.spawn(|| {
+            let mut place = table.place();
+            for _ in 0..ROUNDS {
+                place.enter(Some(passes.clone()));
+                place.leave();
+                assert_eq!(table.len(), 1);
+            }
+        });
+        while !passing.is_finished() {
+            let names = names(&table);
+            let [passes @ .., stays] = names.as_slice() else { panic!("one is always there") };
+            assert_eq!(stays.as_deref(), Some("stays"));
+            assert!(passes.iter().all(|name| name.as_deref() == Some("passes")), "{names:?}");
+        }
+    });
+    assert_eq!(names(&table), [Some("stays".to_owned())]);
 }

@@ -33,7 +33,7 @@ fn context(arrival: Instant) -> RequestContext {
 #[test]
 fn drained_never_misses_the_last_removal() {
     loom::model(|| {
-        let table = InFlight::with_shards(2);
+        let table = InFlight::new();
         let here = table.enter(None);
         let waiter = thread::spawn({
             let table = table.clone();
@@ -53,7 +53,7 @@ fn drained_never_misses_the_last_removal() {
 #[test]
 fn drained_is_not_fooled_by_one_who_comes_before_another_leaves() {
     loom::model(|| {
-        let table = InFlight::with_shards(2);
+        let table = InFlight::new();
         // The first thread that enters takes the first shard, the second one the second.
         drop(table.enter(None));
         let earlier = thread::spawn({

@@ -3,61 +3,62 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header::CONNECTION, response};
-use macadam_core::{End, Guard, InFlightGuard, Outcome, Phase, RequestContext, Stage};
+use macadam_core::{End, Guard, Outcome, Phase, RequestContext, Stage};
 
-use crate::{ledger::Ledger, turns::Turns};
+use crate::{ledger::Ledger, seat::Seat, turns::Turns};
 
 /// What a [`DrainLayer`](crate::DrainLayer) holds for a request until its response is over.
 #[derive(Debug)]
 pub struct DrainGuard {
-    ledger: Arc<Ledger>,
-    context: Option<RequestContext>,
+    seat: Box<Seat>,
     /// An HTTP/1 client that may be told to leave.
     close: bool,
     connect: bool,
-    // The last to be dropped: who waits for an empty table finds everything else done.
-    _place: InFlightGuard,
 }
 
 impl DrainGuard {
-    pub(crate) fn enter<B>(ledger: &Arc<Ledger>, request: &Request<B>, close_connections: bool) -> Self {
-        let context = RequestContext::get(request).cloned();
+    #[inline]
+    pub(crate) fn enter<B>(ledger: &Arc<Ledger>, request: &mut Request<B>, close_connections: bool) -> Self {
+        let context = RequestContext::get_mut(request).map(RequestContext::keep);
         ledger.note_arrival();
         Self {
-            _place: ledger.in_flight.enter(context.clone()),
-            ledger: Arc::clone(ledger),
-            context,
+            seat: Seat::take(ledger, context),
             close: close_connections && request.version() < Version::HTTP_2,
             connect: request.method() == Method::CONNECT,
         }
     }
 
     pub(crate) fn turns(&self) -> &Arc<Turns> {
-        &self.ledger.turns
+        &self.seat.ledger.turns
     }
 }
 
 impl Guard for DrainGuard {
+    #[inline]
     fn head(&mut self, head: &mut response::Parts) {
-        if let Some(context) = &self.context {
+        if let Some(context) = self.seat.context() {
             context.set_stage(Stage::Responding);
         }
-        // A 101, and a CONNECT that succeeded, hand the connection over to another protocol.
-        let handed_over = head.status.is_informational() || (self.connect && head.status.is_success());
-        if self.close && !handed_over && self.ledger.phase.current() >= Phase::LameDuck {
-            ask_to_leave(&mut head.headers);
+        if self.close && self.seat.ledger.phase.current() >= Phase::LameDuck {
+            // A 101, and a CONNECT that succeeded, hand the connection over to another protocol.
+            let handed_over = head.status.is_informational() || (self.connect && head.status.is_success());
+            if !handed_over {
+                ask_to_leave(&mut head.headers);
+            }
         }
     }
 
+    #[inline]
     fn end(self, end: End) {
-        let outcome = self.ledger.note(end);
-        if let Some(context) = &self.context {
-            self.ledger.settle(context, outcome);
+        let outcome = self.seat.ledger.note(end);
+        if let Some(context) = self.seat.context() {
+            self.seat.ledger.settle(context, outcome);
             // A request that was cut keeps its stage: the report says where it was.
             if outcome != Outcome::CutByShutdown {
                 context.set_stage(Stage::Done);
             }
         }
+        self.seat.leave();
     }
 }
 

@@ -38,6 +38,7 @@ impl Ledger {
     }
 
     /// Notes a new request.
+    #[inline]
     pub(crate) fn note_arrival(&self) {
         let phase = self.phase.current();
         // Not before: the counters are one cache line for all threads, and nobody would read it.
@@ -48,6 +49,7 @@ impl Ledger {
     }
 
     /// Notes that a request ended, and says what that means in the present phase.
+    #[inline]
     pub(crate) fn note(&self, end: End) -> Outcome {
         let phase = self.phase.current();
         match end {
@@ -68,13 +70,19 @@ impl Ledger {
 
     /// Gives a request its outcome. One that was cut is remembered by name: the moment at which the table is read for
     /// the report may be too late for it.
+    #[inline]
     pub(crate) fn settle(&self, context: &RequestContext, outcome: Outcome) {
         let is_its_own = context.settle(outcome);
         if is_its_own && outcome == Outcome::CutByShutdown {
-            let mut named = self.lock_named();
-            if named.len() < NAMED {
-                named.push(context.clone());
-            }
+            self.name_cut(context);
+        }
+    }
+
+    #[cold]
+    fn name_cut(&self, context: &RequestContext) {
+        let mut named = self.lock_named();
+        if named.len() < NAMED {
+            named.push(context.clone());
         }
     }
 

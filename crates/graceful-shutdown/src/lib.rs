@@ -245,6 +245,7 @@ mod reload;
 mod report;
 mod roll;
 mod run;
+mod seat;
 mod server_notes;
 mod service;
 mod signals;

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn all_are_counted_and_32_are_named() {
-        let in_flight = InFlight::with_shards(1);
+        let in_flight = InFlight::new();
         let places: Vec<_> = (0..40).map(|_| in_flight.enter(Some(context("GET")))).collect();
         let nameless = in_flight.enter(None);
         let roll = Roll::of(&in_flight);

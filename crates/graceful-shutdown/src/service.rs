@@ -41,9 +41,10 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+    #[inline]
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let rule = BodyRule::of(request.method());
-        let guard = DrainGuard::enter(&self.ledger, &request, self.close_connections);
+        let guard = DrainGuard::enter(&self.ledger, &mut request, self.close_connections);
         DrainFuture { inner: GuardedFuture::new(self.inner.call(request), rule, guard) }
     }
 }
@@ -68,6 +69,7 @@ where
 {
     type Output = Result<Response<GuardedBody<DrainBody<B>, DrainGuard>>, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.project().inner.poll_map_inside(cx, DrainBody::of)
     }

@@ -17,6 +17,7 @@ enum Kind {
 
 impl BodyRule {
     /// The rule for a request with this method.
+    #[inline]
     pub fn of(method: &Method) -> Self {
         Self(match *method {
             Method::HEAD => Kind::Head,
@@ -26,6 +27,7 @@ impl BodyRule {
     }
 
     /// Whether an answer with this status is sent without its body.
+    #[inline]
     pub fn drops(self, status: StatusCode) -> bool {
         self.0 == Kind::Head
             || (self.0 == Kind::Connect && status.is_success())

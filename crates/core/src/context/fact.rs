@@ -29,11 +29,13 @@ impl<T: Code> Fact<T> {
         T::ALL[usize::from(self.byte.load(Acquire))]
     }
 
+    #[inline]
     pub(super) fn set(&self, value: T) {
         self.byte.store(value.code(), Release);
     }
 
     /// Sets `value` if it stood at `expected`, and says whether it did.
+    #[inline]
     pub(super) fn replace(&self, expected: T, value: T) -> bool {
         self.byte.compare_exchange(expected.code(), value.code(), AcqRel, Relaxed).is_ok()
     }

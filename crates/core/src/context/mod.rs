@@ -256,6 +256,24 @@ impl RequestContext {
     }
 }
 
+/// A handle as small as a pointer, for who cannot keep another.
+pub(crate) struct Held {
+    shared: Arc<Shared>,
+}
+
+impl Held {
+    pub(crate) fn to_context(&self) -> RequestContext {
+        RequestContext { shared: Arc::clone(&self.shared), spare: None }
+    }
+}
+
+impl From<RequestContext> for Held {
+    #[inline]
+    fn from(context: RequestContext) -> Self {
+        Self { shared: context.shared }
+    }
+}
+
 impl Clone for RequestContext {
     #[inline]
     fn clone(&self) -> Self {
