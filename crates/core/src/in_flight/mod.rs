@@ -117,21 +117,26 @@ impl Table {
     fn await_one(&self, from: usize) -> Option<usize> {
         let places = lock(&self.places);
         loop {
-            let turns = || places.iter().map(|(_, place)| place.turn()).fold(0, u64::wrapping_add);
-            let before = turns();
             let keys = (from..places.capacity()).chain(0..from);
             let awaited =
                 keys.filter_map(|key| Some((key, places.get(key)?))).find(|(_, place)| place.is_awaited());
             if let Some((key, _)) = awaited {
                 return Some(key);
             }
-            // Place by place, one could be entered after the look at it while the next is left. If none had its turn
-            // meanwhile, there was a moment at which all of them were free.
-            if turns() == before {
+            if is_empty_at_once(&places) {
                 return None;
             }
         }
     }
+}
+
+/// Whether all places are free at one moment, and not each at another: one could be entered after the look at it, while the
+/// next is left.
+fn is_empty_at_once(places: &Slab<Arc<Place>>) -> bool {
+    let turns = || places.iter().map(|(_, place)| place.turn()).fold(0, u64::wrapping_add);
+    // No turn goes back: if the sum has not changed, none of them has.
+    let before = turns();
+    places.iter().all(|(_, place)| !place.is_taken()) && turns() == before
 }
 
 impl fmt::Debug for InFlight {
