@@ -10,7 +10,7 @@ use std::{
 
 use macadam_core::{Gauges, Render};
 use macadam_graceful_shutdown::{Hook, Shutdown, ShutdownBuilder};
-use macadam_health::{Check, Health, HealthBuilder};
+use macadam_health::{Check, Health, HealthBuilder, Latch};
 use macadam_load_shed::{LoadShedLayer, Mode};
 use macadam_request_id::RequestIdLayer;
 use macadam_telemetry::TelemetryLayer;
@@ -32,7 +32,7 @@ pub struct RoadBuilder {
     name: String,
     version: Option<String>,
     settings: Option<Settings>,
-    checks: Vec<Check>,
+    health: HealthBuilder,
     hooks: Vec<Hook>,
     reloads: Vec<Told>,
     renderer: Option<Arc<dyn Render>>,
@@ -47,7 +47,7 @@ impl RoadBuilder {
             name,
             version: None,
             settings: None,
-            checks: Vec::new(),
+            health: Health::builder(),
             hooks: Vec::new(),
             reloads: Vec::new(),
             renderer: None,
@@ -68,9 +68,13 @@ impl RoadBuilder {
     }
 
     /// Adds a health check.
-    pub fn check(mut self, check: Check) -> Self {
-        self.checks.push(check);
-        self
+    pub fn check(self, check: Check) -> Self {
+        Self { health: self.health.check(check), ..self }
+    }
+
+    /// The service is neither started nor ready while this latch is held: until migrations are through, say.
+    pub fn latch(self, latch: &Latch) -> Self {
+        Self { health: self.health.latch(latch), ..self }
     }
 
     /// Adds what has to be done when nothing is in flight any more, beside whatever else has to be.
@@ -117,7 +121,7 @@ impl RoadBuilder {
     ///
     /// Where something does not: the error names it, and the cure.
     pub fn build(self) -> Result<Road, Error> {
-        let Self { name, version, settings, checks, hooks, reloads, renderer } = self;
+        let Self { name, version, settings, health, hooks, reloads, renderer } = self;
         let mut settings = settings.map_or_else(Settings::load, Ok)?;
         settings.check()?;
         if settings.source_of("name").is_none() {
@@ -126,7 +130,6 @@ impl RoadBuilder {
         let shutdown = shutdown(&settings, hooks, reloads)?;
         settings.drain_is(shutdown.drain());
         let handle = shutdown.handle();
-        let health = checks.into_iter().fold(Health::builder(), HealthBuilder::check);
         let health = health.phase(handle.watch()).build()?;
 
         let (request_id, request_id_handle) = match settings.request_id.inbound {

@@ -96,7 +96,7 @@ pub use macadam_core::{Kind, Outcome, Rejection, Render, RequestContext};
 pub use macadam_graceful_shutdown::{
     Draining, Finite, Hook, Report, ShutdownHandle, Turn, UntilDraining, Upgraded,
 };
-pub use macadam_health::Check;
+pub use macadam_health::{Check, Latch};
 pub use macadam_load_shed::{LoadShedHandle, Mode};
 pub use macadam_request_id::RequestId;
 pub use macadam_timeouts::{

@@ -193,8 +193,9 @@ impl Road {
     async fn is_ready_in_time(&self) -> Result<bool, String> {
         let phase = self.handle.watch();
         let ready = async {
+            let mut seen = self.health.version();
             while !self.health.is_ready() {
-                tokio::time::sleep(BETWEEN_LOOKS).await;
+                seen = self.health.changed(seen).await;
             }
         };
         tokio::select! {
@@ -316,7 +317,6 @@ const GRACE: Duration = Duration::from_secs(5);
 const TO_ANSWER_PROBES: Duration = Duration::from_millis(50);
 /// From the sockets that another instance gave to its last word. It waits longer.
 const TO_GET_READY: Duration = Duration::from_secs(30);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {

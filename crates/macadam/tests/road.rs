@@ -12,7 +12,7 @@ use std::{
 use axum::{Extension, Router, routing::get};
 use bytes::Bytes;
 use http::Response;
-use macadam::{Check, Error, Hook, Rejection, RequestContext, Road, RoadBuilder, Settings};
+use macadam::{Check, Error, Hook, Latch, Rejection, RequestContext, Road, RoadBuilder, Settings};
 use macadam_test::wire::Client;
 use tokio::{net::TcpListener, time::timeout};
 
@@ -84,6 +84,27 @@ async fn a_road_serves_until_it_is_told_then_drains_runs_its_hooks_and_reports()
     assert_eq!(report.exit_code(), 0, "{report}");
     assert_eq!(*ran.lock().unwrap(), ["first", "second", "last"]);
     assert!(matches!(road.serve(app()).await, Err(Error::AlreadyRun)));
+}
+
+#[tokio::test]
+async fn a_road_serves_and_is_not_ready_while_a_latch_is_held() {
+    let (address, settings) = settings().await;
+    let migrations = Latch::new("migrations");
+    let road = Road::builder("latched").settings(settings).latch(&migrations).build().unwrap();
+    let handle = road.shutdown();
+    let serving = tokio::spawn(async move { road.serve(app()).await.unwrap() });
+
+    let mut client = connect(address).await;
+    assert_eq!(client.get("/").await.text(), "hello");
+    let reply = client.get("/readyz").await;
+    assert_eq!(reply.status, 503);
+    assert!(reply.text().contains("[-]migrations failed: reason withheld\n"), "{}", reply.text());
+    migrations.release();
+    assert_eq!(client.get("/readyz").await.status, 200);
+    assert_eq!(client.get("/startupz").await.status, 200);
+    handle.trigger("the test is over");
+    let report = timeout(Duration::from_secs(10), serving).await.unwrap().unwrap();
+    assert_eq!(report.exit_code(), 0, "{report}");
 }
 
 #[tokio::test]
