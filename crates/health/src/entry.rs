@@ -43,21 +43,24 @@ impl Entry {
     /// the one who makes it known.
     pub(crate) fn visit<T>(&self, visit: impl FnOnce(&mut Record, Instant) -> T) -> T {
         let now = Instant::now();
-        let (changed, news, told) = {
+        let (changed, seen) = {
             let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
             record.settle(now);
-            let mut changed = record.take_change(now);
-            let told = visit(&mut record, now);
-            changed |= record.take_change(now);
-            (changed, record.take_news(now), told)
+            let before = record.take_change(now);
+            let seen = visit(&mut record, now);
+            (before | record.take_change(now), seen)
         };
         if changed {
             self.changes.note();
         }
-        if let Some(news) = news {
+        seen
+    }
+
+    /// Logs what there is to say. Not for who answers probes: the log may be what everybody else waits for.
+    pub(crate) fn tell(&self) {
+        if let Some(news) = self.visit(Record::take_news) {
             self.log(&news);
         }
-        told
     }
 
     fn log(&self, News { failure, flips }: &News) {

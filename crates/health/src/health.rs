@@ -86,7 +86,7 @@ impl Health {
     ///
     /// Outside a tokio runtime, if there are checks.
     pub fn spawn(&self) -> Schedule {
-        Schedule::spawn(&self.shared.checks, self.shared.seed)
+        Schedule::spawn(self, self.shared.seed)
     }
 
     /// Watches a runtime for as long as this is polled, and tells `/readyz` and `/livez` where it stands still.
@@ -178,6 +178,10 @@ impl Health {
             Some(at) => sleep_until(at).await,
             None => pending().await,
         }
+    }
+
+    pub(crate) fn entries(&self) -> &[Arc<Entry>] {
+        &self.shared.checks
     }
 
     pub(crate) fn reach(&self) -> &Reach {

@@ -19,6 +19,7 @@ use tokio::{
 use crate::{
     check::{Check, Finding},
     entry::Entry,
+    health::Health,
     jitter::Jitter,
     probe::Probe,
     snapshot::Outcome,
@@ -32,13 +33,27 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    pub(crate) fn spawn(entries: &[Arc<Entry>], seed: u64) -> Self {
+    pub(crate) fn spawn(health: &Health, seed: u64) -> Self {
         let seeds = iter::successors(Some(seed), |seed| Some(seed.wrapping_add(1)));
-        let tasks = entries
+        let mut tasks: JoinSet<()> = health
+            .entries()
             .iter()
             .zip(seeds)
-            .map(|(entry, seed)| keep_checking(Arc::clone(entry), Jitter::new(seed)));
-        Self { _tasks: tasks.collect() }
+            .map(|(entry, seed)| keep_checking(Arc::clone(entry), Jitter::new(seed)))
+            .collect();
+        if !tasks.is_empty() {
+            tasks.spawn(tell_of_changes(health.clone()));
+        }
+        Self { _tasks: tasks }
+    }
+}
+
+/// Logs also what no run ends with: that one is stuck.
+async fn tell_of_changes(health: Health) {
+    let mut seen = health.version();
+    loop {
+        seen = health.changed(seen).await;
+        health.entries().iter().for_each(|entry| entry.tell());
     }
 }
 
@@ -67,6 +82,8 @@ async fn keep_checking(entry: Arc<Entry>, mut jitter: Jitter) {
             record.expect_after(now, pause);
             Some(pause)
         });
+        // What was held back because it changed too often is told in the end.
+        entry.tell();
         let Some(pause) = pause else { return };
         spread = check.jitter;
         time::sleep(pause).await;
