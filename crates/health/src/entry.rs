@@ -45,10 +45,9 @@ impl Entry {
         let now = Instant::now();
         let (changed, seen) = {
             let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-            record.settle(now);
-            let before = record.take_change(now);
+            let caught_up = record.settle(now) | record.take_change(now);
             let seen = visit(&mut record, now);
-            (before | record.take_change(now), seen)
+            (caught_up | record.take_change(now), seen)
         };
         if changed {
             self.changes.note();

@@ -130,7 +130,8 @@ impl Health {
         }
     }
 
-    /// A number that moves when the [status](Self::status) of a check or a probe does. It only ever grows.
+    /// A number that moves when the [status](Self::status) of a check or a probe does, and when a check is found stuck. It
+    /// only ever grows.
     ///
     /// Who reads it and then looks sees what it counts, or something newer. Reasons and ages are not counted.
     pub fn version(&self) -> u64 {

@@ -64,9 +64,10 @@
 //! | panics | `panicked` | the next run starts as ever |
 //! | blocks its thread | `stuck for …` | once a second beyond its timeout, and again each time that another run would have timed out |
 //!
-//! The last is seen by whoever reads, from whatever thread, so it is told also of a runtime that stands still. On a
-//! runtime of many threads a check that blocks holds up none but itself; on one of a single thread it holds up all that
-//! runs there, but never a probe from elsewhere.
+//! The last is seen by whoever looks, from whatever thread, so it is told also of a runtime that stands still. It takes two
+//! looks: a process that was stopped as a whole blames no check when it goes on. On a runtime of many threads a check that
+//! blocks holds up none but itself; on one of a single thread it holds up all that runs there, but never a probe from
+//! elsewhere.
 //!
 //! | class | while it is down |
 //! |---|---|

@@ -50,7 +50,9 @@ struct Silence {
     since: Instant,
     /// When the silence counts as one more failure. None when it no longer matters, or lies beyond all clocks.
     counts_at: Option<Instant>,
-    /// It has lasted longer than any run may.
+    /// When somebody first saw that it lasts longer than any run may.
+    noticed: Option<Instant>,
+    /// Somebody saw it twice.
     stuck: bool,
 }
 
@@ -96,7 +98,7 @@ impl Record {
     /// A run is to begin at `at`.
     pub(crate) fn expect(&mut self, at: Instant) {
         let counts_at = at.checked_add(self.timeout).and_then(|end| end.checked_add(GRACE));
-        self.silence = Some(Silence { since: at, counts_at, stuck: false });
+        self.silence = Some(Silence { since: at, counts_at, noticed: None, stuck: false });
     }
 
     /// The next run is to begin after a pause.
@@ -140,10 +142,21 @@ impl Record {
 
     /// Catches up with what has happened by the mere passing of time: a silence counts as a failure when the awaited
     /// run should have timed out, and once more each time that another one would have.
-    pub(crate) fn settle(&mut self, now: Instant) {
+    ///
+    /// It does from the second look on. After a process was stopped as a whole somebody may look before the checks get to
+    /// run, and none of them is to blame.
+    ///
+    /// Says whether it is stuck by this look.
+    pub(crate) fn settle(&mut self, now: Instant) -> bool {
+        let was_stuck = self.is_stuck();
         while let Some((silence, at)) = self.silence.and_then(|silence| Some((silence, silence.counts_at?))) {
             if now < at {
-                return;
+                break;
+            }
+            let noticed = silence.noticed.unwrap_or(now);
+            if !silence.stuck && now.saturating_duration_since(noticed) < BETWEEN_LOOKS {
+                self.silence = Some(Silence { noticed: Some(noticed), ..silence });
+                break;
             }
             self.hear(false, at);
             let again =
@@ -151,6 +164,7 @@ impl Record {
             let counts_at = again.filter(|_| self.judge.is_up());
             self.silence = Some(Silence { counts_at, stuck: true, ..silence });
         }
+        self.is_stuck() && !was_stuck
     }
 
     fn hear(&mut self, passed: bool, at: Instant) {
@@ -212,17 +226,19 @@ impl Record {
         }
     }
 
-    /// When the status may next change though no run ends.
+    /// When something may next change though no run ends.
     pub(crate) fn next_change(&self) -> Option<Instant> {
-        if self.judge.is_up() {
-            return self.silence?.counts_at;
-        }
-        match self.class {
-            Class::Shared { fails_after: Some(limit) } if self.status == Status::Warn => {
-                self.since.checked_add(limit)
+        let look = self.silence.and_then(|silence| match silence.noticed {
+            Some(noticed) if !silence.stuck => noticed.checked_add(BETWEEN_LOOKS),
+            _ => silence.counts_at,
+        });
+        let limit = match self.class {
+            Class::Shared { fails_after } if self.status == Status::Warn => {
+                fails_after.and_then(|limit| self.since.checked_add(limit))
             }
             _ => None,
-        }
+        };
+        look.into_iter().chain(limit).min()
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -274,6 +290,7 @@ const HISTORY: usize = 32;
 /// How late a result may be, on top of its timeout, before the run is taken for stuck: a runtime that is merely busy gets
 /// to a timer later than it is due.
 const GRACE: Duration = Duration::from_secs(1);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
@@ -295,8 +312,18 @@ mod tests {
     #[test]
     fn a_silence_counts_as_a_failure_1_s_after_the_timeout_and_with_each_run_that_would_time_out() {
         let (mut record, began) = begun(|check| check);
-        // The timeout and the grace; then an interval while down, and a timeout, each.
-        for (contradictions, at) in [(0, 2 * SECOND), (1, 4 * SECOND), (2, 6 * SECOND)] {
+        // The timeout and the grace.
+        record.settle(began + 2 * SECOND - TICK);
+        assert_eq!(record.next_change(), Some(began + 2 * SECOND));
+        let second_look = 2 * SECOND + BETWEEN_LOOKS;
+        for look in [2 * SECOND, second_look - TICK] {
+            record.settle(began + look);
+            assert_eq!(record.next_change(), Some(began + second_look));
+            assert!(record.is_steady() && !record.is_stuck());
+        }
+        record.settle(began + second_look);
+        // Then an interval while down, and a timeout, each.
+        for (contradictions, at) in [(1, 4 * SECOND), (2, 6 * SECOND)] {
             record.settle(began + at - TICK);
             assert_eq!(record.judge.contradictions(), contradictions);
             assert_eq!(record.next_change(), Some(began + at));
@@ -309,17 +336,30 @@ mod tests {
     }
 
     #[test]
-    fn who_looks_late_sees_the_same_as_who_has_looked_all_the_time() {
+    fn who_looks_late_and_once_more_sees_the_same_as_who_has_looked_all_the_time() {
         let (mut often, began) = begun(|check| check.failure_threshold(50));
         let mut late = begun(|check| check.failure_threshold(50)).0;
         late.begin(began);
         for tick in 0..60_000 {
             often.settle(began + TICK * tick);
         }
+        late.settle(began + TICK * 59_899);
         late.settle(began + TICK * 59_999);
         assert_eq!(often.judge.contradictions(), 29);
         assert_eq!(late.judge.contradictions(), 29);
         assert_eq!(often.next_change(), late.next_change());
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_as_a_whole_accuses_no_check() {
+        let (mut record, began) = begun(|check| check.failure_threshold(1));
+        // Somebody looks as soon as it goes on, and then the run gets to end.
+        let later = began + 3_600 * SECOND;
+        record.settle(later);
+        assert!(record.is_steady() && record.failure(later).is_none());
+        record.settle(later + BETWEEN_LOOKS - TICK);
+        record.end(later + BETWEEN_LOOKS - TICK, Outcome::Passed, Ok(()));
+        assert!(record.is_steady() && record.flips == 0);
     }
 
     #[test]
@@ -331,8 +371,10 @@ mod tests {
         record.expect_after(ended, 60 * SECOND);
         record.settle(ended + 62 * SECOND - TICK);
         assert!(record.is_steady() && !record.is_stuck());
+        assert_eq!(record.next_change(), Some(ended + 62 * SECOND), "nobody ran it when it was due");
         record.settle(ended + 62 * SECOND);
-        assert!(record.is_stuck(), "nobody ran it when it was due");
+        record.settle(ended + 63 * SECOND);
+        assert!(record.is_stuck());
     }
 
     #[test]
