@@ -105,7 +105,7 @@ mod tests {
         found.set(Some((stand, LIMITS)));
         let line = found.line(probe).unwrap();
         assert_eq!(line.name, "runtime");
-        (line.fails_probe(), line.finding)
+        (line.status() == Status::Fail, line.finding)
     }
 
     fn all_for(all: Duration) -> Stand {
