@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::pending,
+    io::ErrorKind,
     net::{SocketAddr, TcpListener},
     sync::Arc,
 };
@@ -14,7 +15,8 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 
 use crate::{
-    error::AdminError, handle::AdminHandle, place::Place, reader::Reader, routes::Routes, sources::Sources,
+    agent::Agent, error::AdminError, handle::AdminHandle, place::Place, reader::Reader, routes::Routes,
+    sources::Sources,
 };
 
 /// An admin listener that does not answer yet.
@@ -24,6 +26,7 @@ pub struct Admin {
     local_addr: SocketAddr,
     handed_over: Option<HandedOver>,
     runtime: Option<RuntimeWatch>,
+    agent: Option<Agent>,
     sources: Sources,
 }
 
@@ -71,7 +74,7 @@ impl Admin {
             outcomes: None,
             gauges: Vec::new(),
         };
-        Self { place, local_addr, handed_over: None, runtime: None, sources }
+        Self { place, local_addr, handed_over: None, runtime: None, agent: None, sources }
     }
 
     /// Leaves the address to a successor when this happens: what it is answering it answers, and then it ends.
@@ -85,6 +88,25 @@ impl Admin {
     pub fn runtime(mut self, runtime: RuntimeWatch) -> Self {
         self.runtime = Some(runtime);
         self
+    }
+
+    /// Answers HAProxy's `agent-check` at `address` too, by [`Health::agent_line`]. As long as another process has that
+    /// address, it is waited for: an instance before this one keeps it to its end.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be had for another reason, with that and the cure.
+    pub fn agent_check(mut self, address: SocketAddr) -> Result<Self, AdminError> {
+        let place = match TcpListener::bind(address).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        }) {
+            Ok(listener) => Place::Bound(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => Place::Taken(address),
+            Err(source) => return Err(AdminError::Bind { address, source }),
+        };
+        self.agent = Some(Agent { place, health: self.sources.health.clone() });
+        Ok(self)
     }
 
     /// The service's name, as the status tells it.
@@ -148,7 +170,7 @@ impl Admin {
                 None => pending().await,
             }
         };
-        AdminHandle::spawn(self.place, self.local_addr, self.handed_over, service, watching)
+        AdminHandle::spawn(self.place, self.local_addr, self.handed_over, self.agent, service, watching)
     }
 }
 

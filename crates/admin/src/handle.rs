@@ -11,9 +11,9 @@ use std::{
 
 use macadam_health::Probed;
 use macadam_serve::{HandedOver, Listener, Server};
-use tokio::{runtime, select, sync::oneshot};
+use tokio::{join, runtime, select, sync::oneshot};
 
-use crate::{error::AdminError, place::Place, routes::Routes};
+use crate::{agent::Agent, error::AdminError, place::Place, routes::Routes};
 
 /// A running admin listener. When this is dropped it stops, and its thread is waited for.
 ///
@@ -38,6 +38,7 @@ impl AdminHandle {
         place: Place,
         local_addr: SocketAddr,
         handed_over: Option<HandedOver>,
+        agent: Option<Agent>,
         service: Probed<Routes>,
         watching: impl Future<Output = Infallible> + Send + 'static,
     ) -> Result<Self, AdminError> {
@@ -45,7 +46,7 @@ impl AdminHandle {
         let (started, events) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("macadam-admin".into())
-            .spawn(move || run(place, handed_over, service, watching, &started, stopped))
+            .spawn(move || run(place, handed_over, agent, service, watching, &started, stopped))
             .map_err(|source| AdminError::Thread { source })?;
         match events.recv() {
             Ok(Ok(())) => {
@@ -90,6 +91,7 @@ impl Drop for AdminHandle {
 fn run(
     place: Place,
     handed_over: Option<HandedOver>,
+    agent: Option<Agent>,
     service: Probed<Routes>,
     watching: impl Future<Output = Infallible>,
     started: &mpsc::SyncSender<io::Result<()>>,
@@ -106,13 +108,19 @@ fn run(
         Err(error) => return started_with(Err(error)),
     };
     runtime.block_on(async {
+        let handed_over_too = handed_over.clone();
+        let asked = async {
+            if let Some(agent) = agent {
+                agent.run(handed_over_too).await;
+            }
+        };
         let answer = async {
             // Nobody waits for an address that another process has.
             let waits = matches!(place, Place::Taken(_));
             if waits {
                 started_with(Ok(()));
             }
-            let listener = match place.listen().await {
+            let listener = match place.listen("the admin listener").await {
                 Ok(listener) => listener,
                 Err(error) if waits => {
                     return tracing::error!(%error, "the admin listener cannot have its address");
@@ -133,7 +141,7 @@ fn run(
             server.serve(service).await;
         };
         select! {
-            () = answer => {}
+            ((), ()) = async { join!(answer, asked) } => {}
             _ = stopped => {}
             never = watching => match never {},
         }

@@ -44,6 +44,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! At an [address of its own](Admin::agent_check) it answers HAProxy's agent-check, with `up`, `down` and `drain`.
+//!
 //! # Status
 //!
 //! Phase, probes, checks and latches with their ages and their latest runs; the requests in flight, the 100 slowest by
@@ -92,6 +94,7 @@
 //! instance that is about to end, is [waited for](Admin::when_free).
 
 mod admin;
+mod agent;
 mod check;
 mod error;
 mod handle;

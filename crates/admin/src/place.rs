@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{net::TcpListener, time::sleep};
 
-/// Where the admin listener answers.
+/// Where a listener of the admin thread answers.
 #[derive(Debug)]
 pub(crate) enum Place {
     Bound(StdListener),
@@ -18,17 +18,17 @@ pub(crate) enum Place {
 
 impl Place {
     /// Waits until nobody else has it.
-    pub(crate) async fn listen(self) -> io::Result<TcpListener> {
+    pub(crate) async fn listen(self, who: &'static str) -> io::Result<TcpListener> {
         let address = match self {
             Self::Bound(listener) => return TcpListener::from_std(listener),
             Self::Taken(address) => address,
         };
-        tracing::warn!(%address, "another process has the admin listener's address: probes and status wait until it is free");
+        tracing::warn!(%address, "another process has the address of {who}, which waits until it is free");
         loop {
             match TcpListener::bind(address).await {
                 Err(error) if error.kind() == ErrorKind::AddrInUse => sleep(AGAIN).await,
                 Ok(listener) => {
-                    tracing::info!(%address, "the admin listener has its address now");
+                    tracing::info!(%address, "{who} has its address now");
                     return Ok(listener);
                 }
                 Err(error) => return Err(error),

@@ -136,6 +136,7 @@
 //! - *Envoy*: every response that passes a layer which is [told so](HealthLayer::envoy) bears
 //!   `x-envoy-immediate-health-check-fail` from the lame duck on.
 //! - *gRPC*, with the feature `grpc`: `Health::grpc` answers Check, List and Watch of `grpc.health.v1`, as a service or a layer.
+//! - *HAProxy's agent-check*: [`Health::agent_line`] is the line for it; `macadam-admin` has a listener.
 //!
 //! What readiness says on the way out is [`OnDrain`]: it fails at once, with 503 or 404, or stays for a while.
 //!
@@ -152,6 +153,7 @@
 //! checks run on a schedule and not inside the probe; excluded names are not percent-decoded, since a check's name
 //! never needs it.
 
+mod agent;
 mod answer;
 mod builder;
 mod changes;
