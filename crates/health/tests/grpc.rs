@@ -7,9 +7,13 @@ use std::{collections::HashMap, time::Duration};
 
 use axum::{Router, routing::post};
 use http::{Request, StatusCode, uri::PathAndQuery};
+use http_body_util::BodyExt;
 use macadam_core::{Phase, PhaseOwner};
 use macadam_health::{Check, Health};
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep, timeout},
+};
 use tonic::{Code, Streaming, client::Grpc, transport::Channel};
 use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
@@ -34,7 +38,7 @@ async fn connect(app: Router) -> Channel {
 }
 
 async fn client(health: &Health) -> HealthClient<Channel> {
-    let grpc = health.grpc().service("orders.v1.Orders");
+    let grpc = health.grpc().services(["orders.v1.Orders"]);
     HealthClient::new(connect(Router::new().fallback_service(grpc)).await)
 }
 
@@ -94,7 +98,7 @@ async fn list_names_them_all() {
     }
     let (owner, health) = serving();
     owner.advance(Phase::LameDuck, None);
-    let grpc = health.grpc().service("orders.v1.Orders");
+    let grpc = health.grpc().services(["orders.v1.Orders"]);
     let mut grpc = Grpc::new(connect(Router::new().fallback_service(grpc)).await);
     grpc.ready().await.unwrap();
     let list = PathAndQuery::from_static("/grpc.health.v1.Health/List");
@@ -130,6 +134,28 @@ async fn watch_tells_each_change_once_and_ends_when_nobody_accepts_any_more() {
     owner.advance(Phase::Draining, None);
     assert_eq!(next(&mut ready).await, Err(Code::Unavailable));
     assert_eq!(next(&mut live).await, Err(Code::Unavailable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_is_told_of_a_drain_and_of_its_end_in_the_tick_of_each() {
+    let (owner, health) = serving();
+    let request = Request::post("/grpc.health.v1.Health/Watch").header("content-type", "application/grpc");
+    let request = request.body(axum::body::Body::from(&b"\0\0\0\0\0"[..])).unwrap();
+    let mut body = health.grpc().oneshot(request).await.unwrap().into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), &b"\0\0\0\0\x02\x08\x01"[..]);
+    let start = Instant::now();
+    tokio::spawn(async move {
+        sleep(Duration::from_secs(3)).await;
+        owner.advance(Phase::LameDuck, None);
+        sleep(Duration::from_secs(5)).await;
+        owner.advance(Phase::Draining, None);
+    });
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), &b"\0\0\0\0\x02\x08\x02"[..]);
+    assert_eq!(start.elapsed(), Duration::from_secs(3));
+    let end = body.frame().await.unwrap().unwrap().into_trailers().unwrap();
+    assert_eq!(end["grpc-status"], "14");
+    assert_eq!(start.elapsed(), Duration::from_secs(8));
+    assert!(body.frame().await.is_none());
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ pub struct RoadBuilder {
     hooks: Vec<Hook>,
     reloads: Vec<Told>,
     renderer: Option<Arc<dyn Render>>,
+    grpc: Option<Vec<String>>,
 }
 
 /// What the builder of the shutdown is told, once there is one.
@@ -51,6 +52,7 @@ impl RoadBuilder {
             hooks: Vec::new(),
             reloads: Vec::new(),
             renderer: None,
+            grpc: None,
         }
     }
 
@@ -75,6 +77,15 @@ impl RoadBuilder {
     /// The service is neither started nor ready while this latch is held: until migrations are through, say.
     pub fn latch(self, latch: &Latch) -> Self {
         Self { health: self.health.latch(latch), ..self }
+    }
+
+    /// Answers gRPC's health service (`grpc.health.v1.Health`) on the public listener, before anything else does.
+    ///
+    /// Every name in `services` (`orders.v1.Orders`) serves as long as `/readyz` passes, and so does the empty one; `livez`,
+    /// `readyz` and `startupz` are those probes. A stream that watches is told of a drain at once, and ends with it.
+    pub fn grpc_health<N: Into<String>>(mut self, services: impl IntoIterator<Item = N>) -> Self {
+        self.grpc.get_or_insert_default().extend(services.into_iter().map(Into::into));
+        self
     }
 
     /// Adds what has to be done when nothing is in flight any more, beside whatever else has to be.
@@ -121,7 +132,7 @@ impl RoadBuilder {
     ///
     /// Where something does not: the error names it, and the cure.
     pub fn build(self) -> Result<Road, Error> {
-        let Self { name, version, settings, health, hooks, reloads, renderer } = self;
+        let Self { name, version, settings, health, hooks, reloads, renderer, grpc } = self;
         let mut settings = settings.map_or_else(Settings::load, Ok)?;
         settings.check()?;
         if settings.source_of("name").is_none() {
@@ -130,7 +141,7 @@ impl RoadBuilder {
         let shutdown = shutdown(&settings, hooks, reloads)?;
         settings.drain_is(shutdown.drain());
         let handle = shutdown.handle();
-        let health = health.phase(handle.watch()).build()?;
+        let health = health.phase(handle.watch()).on_drain(settings.health.on_drain).build()?;
 
         let (request_id, request_id_handle) = match settings.request_id.inbound {
             Inbound::AcceptIfValid => RequestIdLayer::internal(),
@@ -141,7 +152,8 @@ impl RoadBuilder {
         let (timeouts, timeouts_handle) = timeouts(&settings).pair();
         let (load_shed, load_shed_handle) = load_shed(&settings)?.pair();
         let layers = Layers {
-            health: health.layer().answering(settings.health.public),
+            health: health.layer().answering(settings.health.public).envoy(settings.health.envoy),
+            grpc_health: health.grpc().services(grpc.iter().flatten()).layer().answering(grpc.is_some()),
             request_id,
             telemetry,
             drain: shutdown.layer().close_connections(false),

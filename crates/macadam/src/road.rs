@@ -241,6 +241,10 @@ impl Road {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => Admin::when_free(address, health),
             Err(error) => return Err(Error::Listen { key: "admin.listen", address, error }),
         };
+        let admin = match self.settings.health.agent_check {
+            Some(agent) => admin.agent_check(agent)?,
+            None => admin,
+        };
         let admin = admin
             .service(&self.settings.name)
             .phase(self.handle.watch())

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use macadam_graceful_shutdown::{DrainLayer, DrainService};
-use macadam_health::{HealthLayer, Probed};
+use macadam_health::{GrpcHealthLayer, GrpcProbed, HealthLayer, Probed};
 use macadam_load_shed::{LoadShed, LoadShedLayer};
 use macadam_request_id::{RequestIdLayer, RequestIdService};
 use macadam_telemetry::{Telemetry, TelemetryLayer};
@@ -20,6 +20,8 @@ use crate::{
 pub(crate) struct Layers {
     /// A probe is never shed, timed out, drained or logged.
     pub(crate) health: HealthLayer,
+    /// Nor is one over gRPC.
+    pub(crate) grpc_health: GrpcHealthLayer,
     /// Everything below, and every rejection, bears the id.
     pub(crate) request_id: RequestIdLayer,
     /// Sees every outcome, from arrival to last byte.
@@ -37,9 +39,9 @@ pub(crate) struct Layers {
 }
 
 /// The Router, inside the road.
-pub(crate) type Stack = Probed<
-    RequestIdService<Telemetry<DrainService<CatchPanic<TimeoutService<LoadShed<EnforceBodyLimit<Router>>>>>>>,
->;
+pub(crate) type Stack = Probed<GrpcProbed<Below>>;
+type Below =
+    RequestIdService<Telemetry<DrainService<CatchPanic<TimeoutService<LoadShed<EnforceBodyLimit<Router>>>>>>>;
 
 impl Layers {
     /// Puts the road around `app`, and the route tap inside it.
@@ -53,6 +55,7 @@ impl Layers {
         let app = self.drain.layer(app);
         let app = self.telemetry.layer(app);
         let app = self.request_id.layer(app);
+        let app = self.grpc_health.layer(app);
         self.health.layer(app)
     }
 }

@@ -190,6 +190,12 @@ async fn every_mistake_is_found_at_build() {
     assert!(never.contains("`timeouts.request` is 0") && never.contains("`24h`"), "{never}");
     let twice = build(|settings| settings.admin.listen = Some(settings.listen));
     assert!(twice.contains("`listen` and `admin.listen` are both 127.0.0.1:8080"), "{twice}");
+    let agent = build(|settings| settings.health.agent_check = settings.admin.listen);
+    assert!(agent.contains("`admin.listen` and `health.agent_check` are both 127.0.0.1:9901"), "{agent}");
+    let alone = build(|settings| {
+        settings.health.agent_check = settings.admin.listen.take();
+    });
+    assert!(alone.contains("`health.agent_check` is set and `admin.listen` is off"), "{alone}");
 
     let same = || Check::new("postgres", async || Ok::<_, Infallible>(()));
     let error = Road::builder("wrong").check(same()).check(same()).build().unwrap_err();

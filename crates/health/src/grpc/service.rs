@@ -27,7 +27,7 @@ use crate::{class::Status, health::Health, probe::Probe};
 /// The health service of gRPC, `grpc.health.v1.Health`, over HTTP/2.
 ///
 /// The service without a name is the process: it serves as long as `/readyz` passes. So does every name that it is
-/// [told](Self::service). The names `livez`, `readyz` and `startupz` are those probes, for a platform that asks for one
+/// [told](Self::services). The names `livez`, `readyz` and `startupz` are those probes, for a platform that asks for one
 /// by the name of a service, as Kubernetes does. Of any other name Check answers `NOT_FOUND`, and Watch
 /// `SERVICE_UNKNOWN`, and stays open.
 ///
@@ -47,10 +47,10 @@ impl GrpcHealth {
         Self { health, services: Arc::default() }
     }
 
-    /// Adds a service by its full name, `orders.v1.Orders`. It serves when the process does.
+    /// Adds services by their full names, `orders.v1.Orders`. They serve when the process does.
     #[must_use]
-    pub fn service(mut self, name: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.services).push(name.into());
+    pub fn services<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        Arc::make_mut(&mut self.services).extend(names.into_iter().map(Into::into));
         self
     }
 

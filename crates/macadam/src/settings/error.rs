@@ -85,10 +85,19 @@ pub enum SettingsError {
         /// What the environment says that the platform gives.
         grace_period: Duration,
     },
-    /// The public and the admin listener have one address.
+    /// Two listeners have one address.
     SameAddress {
         /// Which.
         address: SocketAddr,
+        /// The key of the first.
+        one: &'static str,
+        /// That of the other.
+        other: &'static str,
+    },
+    /// There is to be an agent for HAProxy, and no admin thread for it.
+    NoAdmin {
+        /// Where it was written, if a source says so.
+        source: Option<Source>,
     },
     /// `profile = "prod"` in a build with debug assertions.
     DebugBuild {
@@ -152,10 +161,18 @@ impl fmt::Display for SettingsError {
                 "`shutdown.budget` is {budget:?}, and {} says that the process is killed after {grace_period:?}; leave the budget out, or raise the pod's terminationGracePeriodSeconds",
                 GracePeriod::VARIABLE
             ),
-            Self::SameAddress { address } => write!(
+            Self::SameAddress { address, one, other } => write!(
                 f,
-                "`listen` and `admin.listen` are both {address}; give the admin listener an address of its own, or `off`"
+                "`{one}` and `{other}` are both {address}; give `{other}` an address of its own, or `off`"
             ),
+            Self::NoAdmin { source } => {
+                if let Some(source) = source {
+                    write!(f, "{source}: ")?;
+                }
+                f.write_str(
+                    "`health.agent_check` is set and `admin.listen` is off, on whose thread the agent answers; give both an address, or neither",
+                )
+            }
             Self::DebugBuild { name, source } => write!(
                 f,
                 "{source}: `{name}` is \"prod\", but this build has debug assertions; build with --release, or leave the profile unsaid"

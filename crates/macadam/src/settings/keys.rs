@@ -129,6 +129,12 @@ pub(super) const KEYS: &[Key] = keys! {
         "1 s is longer than any pause of a runtime that keeps up, and shorter than a client waits.";
     health.dead_after: "The same before `/livez` fails, so that the process is started anew; or `off`.",
         "10 s is longer than what passes by itself. A restart cures a deadlock; what only takes too long it makes worse.";
+    health.on_drain: "What `/readyz` says from the signal on: `fail`, `404` (the same, as HAProxy's `disable-on-404` wants it), or for how long it goes on to pass, such as `10s`.",
+        "Whoever sends traffic should stop at once. On Kubernetes, which takes an instance out by itself, `10s` keeps it as a fallback for when all others are unready.";
+    health.envoy: "Whether every response from the signal on bears `x-envoy-immediate-health-check-fail`, so that an Envoy in front takes this instance out at the first.",
+        "A gateway that passes the header on is taken out itself by an Envoy before it, with all that is behind it. Turn it on where Envoy is the next hop.";
+    health.agent_check: "The address of the agent that HAProxy's `agent-check` asks, which says `up`, `down` or `drain`; or `off`.",
+        "It is of use to HAProxy alone, and has to be reachable from there.";
     telemetry.logs: "The form of the log: `pretty`, `json` or `off`.",
         "A person reads one at a terminal, a collector the other everywhere else.";
     telemetry.filter: "Which events are logged, in the form of `RUST_LOG`, which wins where it is set.",

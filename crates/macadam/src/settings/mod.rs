@@ -16,6 +16,7 @@ use std::{
 
 use http::HeaderName;
 use macadam_graceful_shutdown::GracePeriod;
+pub use macadam_health::OnDrain;
 pub use macadam_serve::HandOver;
 use serde::de::DeserializeOwned;
 
@@ -184,6 +185,12 @@ pub struct Health {
     pub unready_after: Duration,
     /// The same before it should be started anew; `None` is never.
     pub dead_after: Option<Duration>,
+    /// What readiness says from the lame duck on.
+    pub on_drain: OnDrain,
+    /// Whether responses tell Envoy to take this instance out.
+    pub envoy: bool,
+    /// The address of the agent that HAProxy asks; `None` for no agent.
+    pub agent_check: Option<SocketAddr>,
 }
 
 /// `[telemetry]`: logs.
@@ -257,6 +264,9 @@ impl Settings {
                 public: true,
                 unready_after: Duration::from_secs(1),
                 dead_after: Some(Duration::from_secs(10)),
+                on_drain: OnDrain::Fail,
+                envoy: false,
+                agent_check: None,
             },
             telemetry: Telemetry {
                 logs: if dev { Logs::Pretty } else { Logs::Json },
@@ -381,9 +391,21 @@ impl Settings {
             let (budget, grace_period) = (self.shutdown.budget, grace_period.period());
             return Err(SettingsError::Killed { budget, grace_period });
         }
-        // Port 0 is a new one each time it is asked for.
-        if self.admin.listen == Some(self.listen) && self.listen.port() != 0 {
-            return Err(SettingsError::SameAddress { address: self.listen });
+        if self.health.agent_check.is_some() && self.admin.listen.is_none() {
+            return Err(SettingsError::NoAdmin { source: self.source_of("health.agent_check").cloned() });
+        }
+        let addresses = [
+            (Some(self.listen), "listen"),
+            (self.admin.listen, "admin.listen"),
+            (self.health.agent_check, "health.agent_check"),
+        ];
+        for (index, (address, other)) in addresses.iter().enumerate() {
+            // Port 0 is a new one each time it is asked for.
+            let Some(address) = address.filter(|address| address.port() != 0) else { continue };
+            let one = addresses[..index].iter().find(|(earlier, _)| *earlier == Some(address));
+            if let Some((_, one)) = one {
+                return Err(SettingsError::SameAddress { address, one, other });
+            }
         }
         Ok(())
     }

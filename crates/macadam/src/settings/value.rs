@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::HeaderName;
+use macadam_health::OnDrain;
 use macadam_serve::HandOver;
 
 /// A type of setting: how it is read, how it is written, and what to tell somebody who got it wrong.
@@ -184,6 +185,26 @@ impl Value for HandOver {
     }
 }
 
+impl Value for OnDrain {
+    const EXPECTS: &'static str = "`fail`, `404`, or a time with a unit, such as `10s`";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "fail" => Self::Fail,
+            "404" => Self::NotFound,
+            time => Self::KeepReady(Duration::parse(time)?),
+        })
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::NotFound => "404".to_owned(),
+            Self::KeepReady(time) => time.show(),
+            _ => "fail".to_owned(),
+        }
+    }
+}
+
 macro_rules! choice {
     ($(#[$meta:meta])* $name:ident, $expects:literal { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
@@ -285,6 +306,9 @@ mod tests {
         }
         for text in ["1MiB", "0B", "3KiB", "1025B"] {
             assert_eq!(Bytes::parse(text).expect(text).show(), text);
+        }
+        for text in ["fail", "404", "10s"] {
+            assert_eq!(OnDrain::parse(text).expect(text).show(), text);
         }
         assert_eq!(Option::<SocketAddr>::parse("off"), Some(None));
     }
