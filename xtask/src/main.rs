@@ -3,7 +3,9 @@
 
 mod ci;
 mod crowd;
+mod debian;
 mod defaults;
+mod health;
 mod line;
 mod page;
 mod restart;
@@ -42,6 +44,8 @@ enum Chore {
     Tournament(tournament::Args),
     /// Restart services under load, and write into docs/restarts.md what clients lost by it
     E2eRestart(restart::Args),
+    /// Take Postgres and Redis from a service, and print what its probes say of that
+    E2eHealth,
     /// Hold a service by 15,000 connections that do nothing, and print what that does
     Crowd(crowd::Args),
 }
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Chore::Defaults(args) => defaults::run(&args),
         Chore::Tournament(args) => tournament::run(&args),
         Chore::E2eRestart(args) => restart::run(&args),
+        Chore::E2eHealth => health::run(),
         Chore::Crowd(args) => crowd::run(&args),
     });
     match done {

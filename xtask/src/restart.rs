@@ -3,11 +3,9 @@
 use std::env;
 use std::process::{Command, Stdio};
 
-use rustix::process::geteuid;
-
-use crate::Result;
 use crate::line::Line;
 use crate::page::Page;
+use crate::{Result, debian};
 
 const PAGE: Page = Page { path: "docs/restarts.md", chore: "cargo xtask e2e-restart" };
 const PARTS: [&str; 5] = ["overlapped", "behind", "race", "anew", "prompt"];
@@ -76,25 +74,7 @@ const QUICK: &str = "--quick --rate 300 --connections 50 --max-lag 250 --no-shed
 /// HAProxy and nginx from Debian, where one is missing.
 fn install_proxies() -> Result {
     let missing: Vec<_> = PROXIES.into_iter().filter(|proxy| !is_there(proxy)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let may_sudo = || Line::new("sudo -n true").output().is_ok();
-    let apt = match geteuid().is_root() {
-        // As if in single-user mode, by invoke-rc.d(8): otherwise both would be started, on all addresses.
-        true => "env RUNLEVEL=1 apt-get",
-        false if may_sudo() => "sudo env RUNLEVEL=1 apt-get",
-        false => {
-            let missing = missing.join(" ");
-            return Err(format!(
-                "there is no {missing}, and neither root nor sudo to install it: `apt-get install {missing}`"
-            )
-            .into());
-        }
-    };
-    Line::new(apt).word("update").run()?;
-    let install = Line::new(apt).word("install").word("--yes").word("--no-install-recommends");
-    missing.into_iter().fold(install, Line::word).run()
+    debian::install(&missing)
 }
 
 fn is_there(proxy: &str) -> bool {

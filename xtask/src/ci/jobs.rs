@@ -9,7 +9,7 @@ use std::{
 use super::{Args, hello, slow_clients};
 use crate::line::Line;
 use crate::workspace::Workspace;
-use crate::{Result, crowd, restart, tidy};
+use crate::{Result, crowd, health, restart, tidy};
 
 pub(super) struct Job {
     pub(super) name: &'static str,
@@ -98,6 +98,11 @@ pub(super) const JOBS: &[Job] = &[
         name: "crowd",
         shows: "2,000 connections that do nothing are gone at their time, and harm nobody",
         run: |_| crowd::run_short(),
+    },
+    Job {
+        name: "health",
+        shows: "probes say exactly when Postgres and Redis are gone, and when they are back",
+        run: |_| health::run(),
     },
     Job {
         name: "restart",

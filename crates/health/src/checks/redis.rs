@@ -9,7 +9,9 @@ use crate::check::Check;
 ///
 /// Those carry many commands at once, so that nobody waits for the check; a command that holds the server up holds the
 /// check up too. A `MultiplexedConnection` that has broken stays broken, and the check fails until the process ends: give
-/// it a `ConnectionManager`, which connects again.
+/// it a `ConnectionManager`, which connects again. While that tries again by itself, six times by default, it leaves the
+/// command waiting, so that a server that refuses is reported as `timeout`, and one that is back is noticed later; with
+/// `set_number_of_retries(0)` each run tries once, and says what it heard.
 ///
 /// Of what the server says to refuse, the reason has the code alone (`NOAUTH`, `LOADING`, `MASTERDOWN`): a server that does
 /// not know a command quotes its arguments, and those of `AUTH` and `HELLO` are a password.

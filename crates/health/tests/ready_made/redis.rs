@@ -15,7 +15,10 @@ fn client(address: std::net::SocketAddr, user: &str) -> Client {
 
 /// A connection that is made by the first that uses it, and tried once.
 fn manager(client: Client) -> ConnectionManager {
-    let config = ConnectionManagerConfig::new().set_number_of_retries(0);
+    manager_with(client, ConnectionManagerConfig::new().set_number_of_retries(0))
+}
+
+fn manager_with(client: Client, config: ConnectionManagerConfig) -> ConnectionManager {
     ConnectionManager::new_lazy_with_config(client, config).unwrap()
 }
 
@@ -49,6 +52,12 @@ async fn a_refused_connection_fails() {
     let connection = manager(client(nobody().await, "orders:hunter2@"));
     let reason = failed("Connection refused (os error 111)");
     assert_eq!(found(checks::redis("it", connection)).await, reason);
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_a_timeout_where_the_client_tries_again_by_itself() {
+    let connection = manager_with(client(nobody().await, ""), ConnectionManagerConfig::new());
+    assert_eq!(found(checks::redis("it", connection)).await, failed("timeout"));
 }
 
 #[tokio::test]
