@@ -12,6 +12,8 @@
 //! [`Check`](crate::Check) like any other, with the same defaults: what should differ is set on it. A database that all
 //! instances share is to be told so, by [`Check::shared`](crate::Check::shared).
 //!
+//! A pool of sqlx 0.9, which asks for a newer Rust than this crate does, takes a function too.
+//!
 //! A reason is short, and quotes neither a URL nor what a client said to authenticate itself.
 
 #[cfg(feature = "disk")]

@@ -15,7 +15,7 @@ use crate::check::Check;
 /// the pool may have**. So the check takes none from traffic, not even the last one for a moment, and says that the
 /// database is down only if it is: not if traffic has all connections in use, which is for load shedding to see. The hooks
 /// of the pool, such as `after_connect`, do not run on it. A connection that was kept and fails is replaced within the
-/// same run; a finding is always about a new one, or one that works.
+/// same run, one that hangs in the next.
 ///
 /// For Postgres, `SELECT 1` goes to the server and back. For SQLite it would not even open the file; `PRAGMA
 /// schema_version` reads its first page. A statement about a table finds missing rights too. For an SQLite database in

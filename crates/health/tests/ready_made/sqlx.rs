@@ -1,13 +1,13 @@
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use macadam_health::{Check, checks};
+use macadam_health::{Check, Health, checks};
 use sqlx::{
-    SqlitePool,
+    ConnectOptions, Executor, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
-    sqlite::{SqliteConnectOptions, SqlitePoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
 
-use crate::{PASSED, failed, found, server::nobody};
+use crate::{PASSED, failed, found, ran, server::nobody};
 
 /// Of one connection, which is made when it is asked for.
 fn pool(name: &str) -> SqlitePool {
@@ -47,6 +47,32 @@ async fn a_file_that_is_not_there_and_one_that_is_no_database_fail() {
 async fn a_statement_that_the_database_refuses_fails() {
     let check = checks::sqlx("it", &pool("empty.db"), "SELECT 1 FROM orders");
     assert_eq!(found(check).await, failed("no such table: orders"));
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_fails_is_replaced_within_the_run() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    // A journal in memory, since the name of one on disk would soon be that of another database's.
+    let connect = async |name: &str| {
+        let options = SqliteConnectOptions::new().filename(folder.join(name)).create_if_missing(true);
+        options.journal_mode(SqliteJournalMode::Memory).connect().await.unwrap()
+    };
+    let (mut old, mut new) = (connect("old.db").await, connect("new.db").await);
+    for connection in [&mut old, &mut new] {
+        connection.execute("CREATE TABLE IF NOT EXISTS orders (id)").await.unwrap();
+    }
+    let check = checks::sqlx("it", &pool("old.db"), "SELECT 1 FROM orders");
+    let health = Health::builder().check(check.interval(Duration::from_millis(5))).build().unwrap();
+    let _schedule = health.spawn();
+    ran(&health, 1).await;
+
+    // Who has the old file open keeps it, and soon there is no such table in it.
+    std::fs::rename(folder.join("new.db"), folder.join("old.db")).unwrap();
+    old.execute("DROP TABLE orders").await.unwrap();
+    old.execute("SELECT 1 FROM orders").await.expect_err("who kept its connection sees none");
+    let runs = health.snapshot().checks[0].runs;
+    ran(&health, runs + 2).await;
+    assert_eq!(health.snapshot().checks[0].failures, 0);
 }
 
 #[tokio::test]
