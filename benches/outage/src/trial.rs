@@ -207,3 +207,44 @@ const READY_WITHIN: Duration = Duration::from_millis(300 + 2 * 200 + 300);
 /// Clients have their own ways to connect again.
 const SERVED_WITHIN: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it should be.
+    fn trial(outage: Outage, reason: &str) -> Trial {
+        Trial {
+            kind: Kind::Redis,
+            outage,
+            reasons: vec![reason.to_owned()],
+            unready_after: *must(outage).end(),
+            failures: 3,
+            ready_after: READY_WITHIN,
+            passes: 2,
+            served_after: SERVED_WITHIN,
+        }
+    }
+
+    #[test]
+    fn what_is_not_as_demanded_is_seen() {
+        let refused = || trial(Outage::Refused, "Connection refused (os error 111)");
+        let tick = Duration::from_millis(1);
+        assert!(refused().is_good());
+        assert!(!Trial { failures: 2, ..refused() }.is_good());
+        assert!(!Trial { failures: 4, ..refused() }.is_good());
+        assert!(!Trial { passes: 1, ..refused() }.is_good());
+        assert!(!Trial { unready_after: *must(Outage::Refused).start() - tick, ..refused() }.is_good());
+        assert!(!Trial { unready_after: *must(Outage::Refused).end() + tick, ..refused() }.is_good());
+        assert!(!Trial { ready_after: READY_WITHIN + tick, ..refused() }.is_good());
+        assert!(!Trial { served_after: SERVED_WITHIN + tick, ..refused() }.is_good());
+    }
+
+    #[test]
+    fn silence_is_a_timeout_and_nothing_else_is_and_no_reason_has_the_password() {
+        assert!(trial(Outage::CutOff, "timeout").is_good());
+        assert!(!trial(Outage::CutOff, "Connection refused (os error 111)").is_good());
+        assert!(!trial(Outage::Refused, "timeout").is_good());
+        assert!(!trial(Outage::Refused, "cannot reach redis://:hunter2@localhost").is_good());
+    }
+}
