@@ -20,6 +20,7 @@ use crate::{
     body_limit::EnforceBodyLimitLayer,
     catch_panic::CatchPanicLayer,
     error::Error,
+    loopback::{Loopback, Way},
     road::Road,
     settings::{self, Inbound, Settings, Shedding},
     stack::Layers,
@@ -141,6 +142,11 @@ impl RoadBuilder {
         let shutdown = shutdown(&settings, hooks, reloads)?;
         settings.drain_is(shutdown.drain());
         let handle = shutdown.handle();
+        let (encryption, certificate) = Encryption::of(&settings.serve)?.pair();
+        let loopback = Loopback::default();
+        let way = if settings.health.public && encryption.is_none() { Way::Probe } else { Way::HangUp };
+        let asks = settings.health.loopback_probe.then(|| loopback.check(way, handle.watch()));
+        let health = asks.into_iter().fold(health, HealthBuilder::check);
         let health = health.phase(handle.watch()).on_drain(settings.health.on_drain).build()?;
 
         let (request_id, request_id_handle) = match settings.request_id.inbound {
@@ -162,7 +168,6 @@ impl RoadBuilder {
             load_shed,
             body_limit: EnforceBodyLimitLayer::new(settings.body_limit.0),
         };
-        let (encryption, certificate) = Encryption::of(&settings.serve)?.pair();
         let outcomes = telemetry_handle.outcomes().clone();
         let mut gauges: Vec<Arc<dyn Gauges>> = vec![
             Arc::new(handle.clone()),
@@ -180,6 +185,7 @@ impl RoadBuilder {
             renderer,
             health,
             outcomes,
+            loopback,
             gauges,
             load_shed: load_shed_handle,
             handle,

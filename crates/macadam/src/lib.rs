@@ -83,6 +83,7 @@ mod builder;
 mod catch_panic;
 mod error;
 mod logs;
+mod loopback;
 mod make;
 mod place;
 mod road;

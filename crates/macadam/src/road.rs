@@ -22,6 +22,7 @@ use crate::{
     builder::RoadBuilder,
     error::Error,
     logs,
+    loopback::Loopback,
     make::MakeRoadService,
     place::{self, Place},
     service::RoadService,
@@ -45,6 +46,7 @@ pub struct Road {
     pub(crate) renderer: Option<Arc<dyn Render>>,
     pub(crate) health: Health,
     pub(crate) outcomes: Outcomes,
+    pub(crate) loopback: Loopback,
     pub(crate) gauges: Vec<Arc<dyn Gauges>>,
     pub(crate) load_shed: LoadShedHandle,
     pub(crate) handle: ShutdownHandle,
@@ -167,6 +169,7 @@ impl Road {
             Some(place) => (Some(place.address), place.has_predecessor),
             None => (None, false),
         };
+        self.loopback.listens_at(address.unwrap_or(self.settings.listen));
         let mut bound = self.admin(place, gauges)?;
         // Both live until the hooks are done: an operator wants to see the whole of a shutdown.
         let mut admin = None;

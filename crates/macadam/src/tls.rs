@@ -52,6 +52,11 @@ impl Encryption {
         }
     }
 
+    /// Whether who connects can speak HTTP at once.
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
     /// What to try it with.
     pub(crate) fn curl(&self) -> (&'static str, &'static str) {
         match self {

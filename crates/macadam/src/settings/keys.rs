@@ -125,6 +125,8 @@ pub(super) const KEYS: &[Key] = keys! {
         "10 s is some thirty round trips of a bad network; a handshake takes two.";
     health.public: "Whether the public listener answers `/livez`, `/readyz` and `/startupz` too, without the reasons of failures.",
         "Load balancers probe the port that they send traffic to.";
+    health.loopback_probe: "Whether the service also asks itself on its public listener, every 2 s, and is not ready after three failures. Where that speaks TLS, or `health.public` is off, it connects, hangs up, and expects the same.",
+        "An admin listener that answers shows that the process runs, this that clients reach it. But then what fills the listener makes the service unready too: that is yours to choose. With `Road::run` the server has to listen at `listen`.";
     health.unready_after: "For how long all workers of the runtime have to stand still, each in a call that blocks or in a round of long ones, before `/readyz` on the admin listener says so. Some of several are `degraded`.",
         "1 s is longer than any pause of a runtime that keeps up, and shorter than a client waits.";
     health.dead_after: "The same before `/livez` fails, so that the process is started anew; or `off`.",

@@ -181,6 +181,8 @@ pub struct Serve {
 pub struct Health {
     /// Whether the public listener answers probes too.
     pub public: bool,
+    /// Whether the service asks itself on its public listener.
+    pub loopback_probe: bool,
     /// How long all workers stand still before the service is not ready.
     pub unready_after: Duration,
     /// The same before it should be started anew; `None` is never.
@@ -262,6 +264,7 @@ impl Settings {
             },
             health: Health {
                 public: true,
+                loopback_probe: false,
                 unready_after: Duration::from_secs(1),
                 dead_after: Some(Duration::from_secs(10)),
                 on_drain: OnDrain::Fail,
