@@ -8,6 +8,7 @@ mod defaults;
 mod health;
 mod line;
 mod page;
+mod probes;
 mod restart;
 mod stopwatch;
 mod tidy;
@@ -46,6 +47,8 @@ enum Chore {
     E2eRestart(restart::Args),
     /// Take Postgres and Redis from a service, and print what its probes say of that
     E2eHealth,
+    /// Probe a service that is blocked or overloaded, and print how long its answers take
+    E2eProbes(probes::Args),
     /// Hold a service by 15,000 connections that do nothing, and print what that does
     Crowd(crowd::Args),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Chore::Tournament(args) => tournament::run(&args),
         Chore::E2eRestart(args) => restart::run(&args),
         Chore::E2eHealth => health::run(),
+        Chore::E2eProbes(args) => probes::run(&args),
         Chore::Crowd(args) => crowd::run(&args),
     });
     match done {

@@ -9,7 +9,7 @@ use std::{
 use super::{Args, hello, slow_clients};
 use crate::line::Line;
 use crate::workspace::Workspace;
-use crate::{Result, crowd, health, restart, tidy};
+use crate::{Result, crowd, health, probes, restart, tidy};
 
 pub(super) struct Job {
     pub(super) name: &'static str,
@@ -103,6 +103,11 @@ pub(super) const JOBS: &[Job] = &[
         name: "health",
         shows: "probes say exactly when Postgres and Redis are gone, and when they are back",
         run: |_| health::run(),
+    },
+    Job {
+        name: "probes",
+        shows: "probes are answered, and tell the truth, while every worker is blocked and in an overload",
+        run: |_| probes::run_short(),
     },
     Job {
         name: "restart",
