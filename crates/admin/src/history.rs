@@ -54,18 +54,11 @@ struct Counts {
 
 impl Reading {
     pub(crate) fn of(outcomes: &Outcomes, at: Instant) -> Self {
-        let mut counts = Counts { all: 0, failed: 0, shed: 0 };
-        for outcome in Outcome::ALL {
-            let count = outcomes.count(*outcome);
-            counts.all += count;
-            match outcome {
-                Outcome::Shed => counts.shed += count,
-                Outcome::Failed | Outcome::TimedOut | Outcome::CutByShutdown | Outcome::Panicked => {
-                    counts.failed += count;
-                }
-                _ => {}
-            }
-        }
+        let counts = Counts {
+            all: Outcome::ALL.iter().map(|outcome| outcomes.count(*outcome)).sum(),
+            failed: outcomes.failed(),
+            shed: outcomes.count(Outcome::Shed),
+        };
         Self { at, counts, durations: outcomes.durations() }
     }
 }

@@ -55,19 +55,22 @@ async fn a_request_that_takes_a_second_is_noted_and_a_tick_less_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_5xx_and_what_was_cut_are_noted_however_quick_and_a_4xx_is_not() {
-    assert_eq!(one(answer(StatusCode::INTERNAL_SERVER_ERROR), TICK, None).await.noted().len(), 1);
-    assert!(one(answer(StatusCode::NOT_FOUND), TICK, None).await.noted().is_empty());
+async fn a_5xx_and_what_was_cut_have_failed_and_are_noted_however_quick_and_a_4xx_is_neither() {
+    for (status, failures) in [(StatusCode::INTERNAL_SERVER_ERROR, 1), (StatusCode::NOT_FOUND, 0)] {
+        let outcomes = one(answer(status), TICK, None).await;
+        assert_eq!((outcomes.failed(), outcomes.noted().len()), (failures, failures as usize));
+    }
     for cut in [Outcome::TimedOut, Outcome::CutByShutdown, Outcome::Panicked, Outcome::Failed] {
         let outcomes = one(answer(StatusCode::OK), TICK, Some(cut)).await;
-        assert_eq!((outcomes.count(cut), outcomes.noted()[0].outcome), (1, cut));
+        assert_eq!((outcomes.count(cut), outcomes.failed(), outcomes.noted()[0].outcome), (1, 1, cut));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_shed_is_counted_and_neither_timed_nor_noted() {
     let shed = one(answer(StatusCode::SERVICE_UNAVAILABLE), SECOND, Some(Outcome::Shed)).await;
-    assert_eq!((shed.count(Outcome::Shed), shed.durations().count(), shed.noted().len()), (1, 0, 0));
+    assert_eq!((shed.count(Outcome::Shed), shed.failed()), (1, 0));
+    assert_eq!((shed.durations().count(), shed.noted().len()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,6 +45,7 @@ pub struct Outcomes {
 
 struct Shard {
     counts: [AtomicU64; Outcome::ALL.len()],
+    failed: AtomicU64,
     durations: Buckets,
     notes: Notes,
 }
@@ -65,6 +66,7 @@ impl Outcomes {
     pub fn new() -> Self {
         let shard = || Shard {
             counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            failed: AtomicU64::new(0),
             durations: Buckets::new(),
             notes: Notes::new(),
         };
@@ -87,6 +89,13 @@ impl Outcomes {
         self.shards.iter().map(|shard| shard.counts[outcome as usize].load(Relaxed)).sum()
     }
 
+    /// How many failed so far: with an error, a 5xx, a panic, at their deadline or by the shutdown.
+    ///
+    /// One that was shed is no failure; there may be thousands in a second.
+    pub fn failed(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.failed.load(Relaxed)).sum()
+    }
+
     /// How long those took that were not shed, each from its arrival to its end. Event streams, which go on for as long as
     /// their client likes, are not among them.
     pub fn durations(&self) -> Durations {
@@ -95,11 +104,10 @@ impl Outcomes {
         durations
     }
 
-    /// The last ones that took 1 s or more, or failed: with an error, a 5xx, a panic, at their deadline or by the shutdown.
-    /// The latest stands first. Of each thread the last 32 are kept.
+    /// The last ones that took 1 s or more, or [failed](Self::failed). The latest stands first. Of each thread the last 32
+    /// are kept.
     ///
-    /// One that was shed is no failure; there may be thousands in a second. One that ends while this reads on its
-    /// thread may be missing: no request waits for a reader.
+    /// One that ends while this reads on its thread may be missing: no request waits for a reader.
     pub fn noted(&self) -> Vec<Noted> {
         let mut noted = Vec::new();
         self.shards.iter().for_each(|shard| shard.notes.copy_to(&mut noted));
@@ -122,10 +130,24 @@ impl Begun {
         if outcome != Outcome::Shed && !streams {
             self.shard.durations.add(took);
         }
-        if noted::is_worth_a_line(outcome, status, took, streams) {
+        let failed = has_failed(outcome, status);
+        if failed {
+            self.shard.failed.fetch_add(1, Relaxed);
+        }
+        let slow = took >= SLOW && !streams && outcome != Outcome::Shed;
+        if failed || slow {
             self.shard.notes.add(Noted::of(context, status, took, ended));
         }
         took
+    }
+}
+
+#[inline]
+fn has_failed(outcome: Outcome, status: Option<StatusCode>) -> bool {
+    match outcome {
+        Outcome::Shed => false,
+        Outcome::Failed | Outcome::TimedOut | Outcome::CutByShutdown | Outcome::Panicked => true,
+        _ => status.is_some_and(|status| status.is_server_error()),
     }
 }
 
@@ -141,3 +163,6 @@ impl fmt::Debug for Begun {
         f.debug_struct("Begun").finish_non_exhaustive()
     }
 }
+
+/// Up to here, says Nielsen, a person who waits keeps the thread.
+const SLOW: Duration = Duration::from_secs(1);

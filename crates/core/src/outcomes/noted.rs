@@ -74,20 +74,4 @@ impl Notes {
     }
 }
 
-#[inline]
-pub(super) fn is_worth_a_line(
-    outcome: Outcome,
-    status: Option<StatusCode>,
-    took: Duration,
-    streams: bool,
-) -> bool {
-    match outcome {
-        Outcome::Shed => false,
-        Outcome::Failed | Outcome::TimedOut | Outcome::CutByShutdown | Outcome::Panicked => true,
-        _ => (took >= SLOW && !streams) || status.is_some_and(|status| status.is_server_error()),
-    }
-}
-
 const KEPT: usize = 32;
-/// Up to here, says Nielsen, a person who waits keeps the thread.
-const SLOW: Duration = Duration::from_secs(1);
