@@ -10,6 +10,7 @@ mod line;
 mod page;
 mod probes;
 mod restart;
+mod status_page;
 mod stopwatch;
 mod tidy;
 mod tournament;
@@ -49,6 +50,8 @@ enum Chore {
     E2eHealth,
     /// Probe a service that is blocked or overloaded, and print how long its answers take
     E2eProbes(probes::Args),
+    /// Show the status page in headless Chromium, hold it to what is said of it, and write its pictures into docs/status-page
+    E2ePage,
     /// Hold a service by 15,000 connections that do nothing, and print what that does
     Crowd(crowd::Args),
 }
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Chore::E2eRestart(args) => restart::run(&args),
         Chore::E2eHealth => health::run(),
         Chore::E2eProbes(args) => probes::run(&args),
+        Chore::E2ePage => status_page::run(),
         Chore::Crowd(args) => crowd::run(&args),
     });
     match done {

@@ -9,7 +9,7 @@ use std::{
 use super::{Args, hello, slow_clients};
 use crate::line::Line;
 use crate::workspace::Workspace;
-use crate::{Result, crowd, health, probes, restart, tidy};
+use crate::{Result, crowd, health, probes, restart, status_page, tidy};
 
 pub(super) struct Job {
     pub(super) name: &'static str,
@@ -108,6 +108,11 @@ pub(super) const JOBS: &[Job] = &[
         name: "probes",
         shows: "probes are answered, and tell the truth, while every worker is blocked and in an overload",
         run: |_| probes::run_short(),
+    },
+    Job {
+        name: "page",
+        shows: "a browser shows on the status page within 2 s what goes wrong, and all of it without scripts",
+        run: |_| status_page::run_short(),
     },
     Job {
         name: "restart",
