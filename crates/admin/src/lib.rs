@@ -105,6 +105,7 @@ mod page;
 mod place;
 mod reader;
 mod routes;
+mod runtime;
 mod sources;
 mod status;
 mod stream;

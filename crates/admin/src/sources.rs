@@ -10,6 +10,7 @@ use crate::{
     history::Requests,
     load::Load,
     memory::Memory,
+    runtime::Runtime,
     status::{Ended, Flight, Gauge, Probes, SCHEMA, Status, whole_millis},
 };
 
@@ -52,6 +53,7 @@ impl Sources {
                 outcomes.noted().iter().take(NOTED).map(|noted| Ended::of(noted, now)).collect()
             }),
             load: Load::of(&gauges),
+            runtime: Runtime::of(&gauges),
             memory: Memory::now(),
             gauges,
         }

@@ -11,6 +11,7 @@ use crate::{
     history::{Requests, millis},
     load::Load,
     memory::Memory,
+    runtime::Runtime,
 };
 
 /// All of one moment.
@@ -33,6 +34,7 @@ pub(crate) struct Status {
     pub(crate) requests: Option<Requests>,
     pub(crate) noted: Option<Vec<Ended>>,
     pub(crate) load: Option<Load>,
+    pub(crate) runtime: Option<Runtime>,
     pub(crate) memory: Memory,
     pub(crate) gauges: Vec<Gauge>,
 }

@@ -127,6 +127,7 @@ async fn the_status_of_a_bare_admin_says_what_it_knows() {
             "requests": null,
             "noted": null,
             "load": null,
+            "runtime": null,
             "memory": null,
             "gauges": null,
         })

@@ -59,6 +59,9 @@ impl Gauges for Figures {
         gauge("macadam_load_shed_queued", &[], 3.0);
         gauge("macadam_load_shed_lag_seconds", &[], 0.004);
         gauge("macadam_load_shed_refused_total", &[("reason", "lag")], 5.0);
+        gauge("macadam_runtime_workers", &[], 2.0);
+        gauge("macadam_runtime_stalled_workers", &[], 1.0);
+        gauge("macadam_runtime_stall_seconds", &[], 1.5);
         gauge("broken", &[], f64::NAN);
     }
 }
@@ -96,6 +99,7 @@ async fn the_status_of_a_busy_service_is_what_the_schema_says() {
             "limit": 2.0, "working": 1.0, "queued": 3.0, "lag_ms": 4.0, "refused": [{ "reason": "lag", "total": 5.0 }],
         })
     );
+    assert_eq!(status["runtime"], json!({ "workers": 2.0, "stalled": 1.0, "stall_ms": 1500.0 }));
     assert_eq!(status["checks"][0]["status"], "pass");
     assert_eq!(
         (&status["checks"][1]["status"], &status["checks"][1]["reason"]),

@@ -87,6 +87,7 @@ async fn when_the_client_sees_the_500_of_a_panic_nothing_is_in_flight_and_the_se
         assert_eq!(status["in_flight"]["total"], 0, "{status}");
         assert_eq!(status["noted"][0]["outcome"], "panicked", "{status}");
         assert!(status["load"]["limit"].is_number(), "what the load shedder says is found: {status}");
+        assert_eq!(status["runtime"]["stalled"], 0.0, "and what the watch of the runtime says: {status}");
     }
     assert_eq!(client.get("/io?ms=1").await.status, 200);
 }
