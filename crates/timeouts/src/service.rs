@@ -74,9 +74,9 @@ impl<S> TimeoutService<S> {
     where
         S: Service<Request<B>, Response = Response<ResBody>>,
     {
-        let mut watch = Watch::within(owned, self.layer.timeout);
+        let watch = Watch::within(owned, self.layer.timeout);
         // Others may have waited by that deadline, so the clock is read.
-        let refusal = watch.is_expired(Instant::now()).then_some(Refusal::TooLate);
+        let refusal = watch.is_late(Instant::now()).then_some(Refusal::TooLate);
         self.call_or_refuse(request, watch, None, refusal)
     }
 
@@ -106,12 +106,12 @@ impl<S> TimeoutService<S> {
         let wire = if context.is_none() { Some(Wire::of(&request)) } else { None };
         // A deadline that nobody knew before us can have passed only if it is the arrival itself.
         let is_known = context.as_ref().is_some_and(RequestContext::has_deadline);
-        let mut watch = match context {
+        let watch = match context {
             _ if dry_run => Watch::rehearsal(context, timeout, theirs, extras),
             Some(context) => Watch::within(context.into_timer_owner(), timeout),
             None => Watch::alone(timeout),
         };
-        let late = !dry_run && if is_known { watch.is_expired(Instant::now()) } else { timeout.is_zero() };
+        let late = !dry_run && if is_known { watch.is_late(Instant::now()) } else { timeout.is_zero() };
         let refusal = match (malformed, late) {
             (true, _) => Some(Refusal::Malformed),
             (false, true) => Some(Refusal::TooLate),

@@ -96,6 +96,11 @@ impl Watch {
         }
     }
 
+    /// Whether the deadline of the request's context has passed at `now`, whoever watches it.
+    pub(crate) fn is_late(&self, now: Instant) -> bool {
+        self.context().is_some_and(|context| context.is_expired(now))
+    }
+
     /// Whose deadline it is that passes before the head.
     pub(crate) fn cause(&self) -> TimeoutCause {
         let inherited = self.context().and_then(RequestContext::inherited_deadline);

@@ -235,3 +235,27 @@ async fn a_poll_that_was_asked_for_is_given_and_one_that_nobody_takes_back_does_
     assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(*polls.lock().unwrap(), [Duration::ZERO, SHORT, SHORT, LONG]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_called_for_a_request_that_is_late_by_the_deadline_of_a_layer_outside() {
+    for (timeout, left) in [(LONG, Duration::ZERO), (SHORT, Duration::ZERO), (LONG, TICK)] {
+        let (request, context) = with_context();
+        let _outer = context.own_timer().expect("nobody else has it");
+        context.set_deadline(Some(Instant::now() + LONG));
+        advance(LONG - left).await;
+        let calls = Arc::new(AtomicUsize::new(0));
+        let service = service_fn({
+            let calls = Arc::clone(&calls);
+            move |_: Request<()>| {
+                calls.fetch_add(1, SeqCst);
+                std::future::ready(Ok::<_, Infallible>(Response::new(String::new())))
+            }
+        });
+        let response = TimeoutLayer::new(2 * timeout).layer(service).oneshot(request).await.unwrap();
+        let (status, called) = match left {
+            Duration::ZERO => (StatusCode::SERVICE_UNAVAILABLE, 0),
+            _ => (StatusCode::OK, 1),
+        };
+        assert_eq!((response.status(), calls.load(SeqCst)), (status, called), "{timeout:?} {left:?}");
+    }
+}
