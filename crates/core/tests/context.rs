@@ -43,6 +43,26 @@ async fn the_first_layer_makes_it_and_the_next_ones_find_it() {
 }
 
 #[test]
+fn who_keeps_it_keeps_the_same_one_whether_first_or_last() {
+    let mut request = Request::new(());
+    RequestContext::ensure(&mut request);
+    RequestContext::get(&request).unwrap().set_request_id("id").unwrap();
+    RequestContext::ensure(&mut request);
+    let mut again = request.clone();
+    let mut keep = |again_too: bool| {
+        let request = if again_too { &mut again } else { &mut request };
+        RequestContext::get_mut(request).unwrap().keep()
+    };
+    let kept = [keep(false), keep(true), keep(false), keep(true)];
+    drop((request, again));
+    assert!(kept[0].settle(Outcome::Finished));
+    for context in &kept {
+        assert_eq!(context.request_id().unwrap().as_str(), "id");
+        assert_eq!(context.outcome(), Outcome::Finished);
+    }
+}
+
+#[test]
 fn it_starts_with_nothing_known() {
     let context = context();
     assert_eq!(context.request_id(), None);

@@ -74,6 +74,30 @@ fn drained_is_not_fooled_by_one_who_comes_before_another_leaves() {
 }
 
 #[test]
+fn a_context_that_is_looked_at_while_its_request_leaves_leaves_with_it() {
+    let arrival = Instant::now();
+    loom::model(move || {
+        let table = InFlight::new();
+        let mut place = table.enter(Some(context(arrival)));
+        let looker = thread::spawn({
+            let table = table.clone();
+            move || {
+                let mut seen = 0;
+                table.for_each(|_| seen += 1);
+                seen
+            }
+        });
+        place.leave();
+        place.enter(None);
+        assert!(looker.join().unwrap() <= 1);
+        // What is put back too late would be taken for the next one's.
+        let mut contexts = Vec::new();
+        table.for_each(|context| contexts.push(context.is_some()));
+        assert_eq!(contexts, [false]);
+    });
+}
+
+#[test]
 fn who_sees_a_phase_sees_its_deadline() {
     let start = Instant::now();
     let deadline =
