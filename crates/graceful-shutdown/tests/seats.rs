@@ -26,7 +26,7 @@ fn named(id: &'static str) -> Request<()> {
 fn names(table: &InFlight) -> Vec<String> {
     let mut names = Vec::new();
     table.for_each(|context| {
-        names.extend(context.and_then(RequestContext::request_id).map(|id| id.to_string()))
+        names.extend(context.and_then(RequestContext::request_id).map(|id| id.to_string()));
     });
     names.sort();
     names

@@ -1,7 +1,7 @@
 //! The table of requests that are not over yet.
 //!
 //! A table and not a counter, since at the end of a shutdown somebody wants to know *which* requests are stuck. Whoever
-//! reads it pays for that, and a request does not: it has a [place](place) that nobody else writes, which it enters and
+//! reads it pays for that, and a request does not: it has a place that nobody else writes, which it enters and
 //! leaves with one atomic exchange each. A place is made under a lock, and can be entered again and again.
 
 mod place;
