@@ -2,10 +2,12 @@
 
 mod clock;
 mod current;
+mod deadline;
 mod fact;
 mod first_id;
 mod id;
 mod route;
+mod timer;
 mod wire;
 
 use std::{
@@ -19,11 +21,12 @@ use tokio::time::Instant;
 
 use self::{clock::Clock, fact::Fact, first_id::FirstId};
 pub use self::{
-    clock::{Lowered, TimerOwner, WakeAsked},
     current::InContext,
+    deadline::Lowered,
     fact::{Criticality, Outcome, Stage},
     id::{Id, InvalidRequestId},
     route::Route,
+    timer::{TimerOwner, WakeAsked},
     wire::{Protocol, Wire},
 };
 use crate::{
