@@ -80,7 +80,7 @@ pub(crate) const CASES: &[Case] = &[
         // A timer takes more than eight atomics: there is none.
         name: "two more timeouts around that",
         beside: Some("timeouts, pending once"),
-        ceiling: Some(Cost { instructions: 1355, atomics: 4 }),
+        ceiling: Some(Cost { instructions: 1510, atomics: 4 }),
         run: |times| {
             let layer = TimeoutLayer::new(LIMIT);
             passes(times, Polls::Two, &mut layer.layer(layer.layer(layer.layer(at_second()))));

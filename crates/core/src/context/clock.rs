@@ -78,6 +78,7 @@ impl Clock {
     }
 
     /// For how long the own deadline has stood still, with the pause under way. Reads the clock during one alone.
+    #[inline]
     pub(super) fn stood_still(&self) -> u64 {
         // In this order a pause that ends in between is missed, which makes a deadline late; never counted twice.
         let over = self.paused.load(Acquire);
@@ -87,6 +88,7 @@ impl Clock {
         }
     }
 
+    #[inline]
     pub(super) fn nanos(&self, at: Instant) -> u64 {
         nanos(at.saturating_duration_since(self.arrival))
     }
@@ -126,6 +128,7 @@ impl Clock {
         if asked < served { due } else { due.min(asked) }
     }
 
+    #[inline]
     pub(super) fn wake_owner(&self) {
         if self.owned.load(Acquire) {
             self.owner.wake();
@@ -157,6 +160,7 @@ impl Clock {
     }
 
     /// Lowers `cell` to `at` and returns what to give it back with.
+    #[inline]
     pub(super) fn lower(&self, cell: &AtomicU64, at: u64) -> Option<(u64, u64)> {
         let previous = cell.fetch_min(at, AcqRel);
         if previous <= at {
@@ -167,6 +171,7 @@ impl Clock {
     }
 
     /// As [`lower`](Self::lower), of the own deadline.
+    #[inline]
     pub(super) fn lower_own(&self, at: u64) -> Option<(u64, u64)> {
         let mut previous = self.own.load(Acquire);
         loop {
@@ -183,6 +188,7 @@ impl Clock {
     }
 
     /// Undoes a [`lower`](Self::lower), unless somebody has moved the cell since: then that stands.
+    #[inline]
     pub(super) fn restore(&self, cell: &AtomicU64, (lowered, previous): (u64, u64)) {
         // The owner needs no wake: too early a timer finds nothing due and is armed again.
         let _ = cell.compare_exchange(lowered, previous, AcqRel, Relaxed);

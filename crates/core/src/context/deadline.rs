@@ -37,6 +37,7 @@ impl RequestContext {
     }
 
     /// Whether the deadline has passed at `now`. While paused only a caller's can.
+    #[inline]
     pub fn is_expired(&self, now: Instant) -> bool {
         self.shared.clock.nanos(now) >= self.shared.clock.due()
     }
@@ -98,6 +99,7 @@ impl RequestContext {
     /// is dropped. `None` where the deadline is no later already.
     ///
     /// Lowerings nest as the futures do that hold them: the last one goes back first.
+    #[inline]
     pub fn lower_timeout(&self, timeout: Duration) -> Option<Lowered> {
         let undo = self.shared.clock.lower_own(nanos(timeout))?;
         Some(Lowered { context: self.clone(), undo })
@@ -150,6 +152,7 @@ impl Lowered {
 }
 
 impl Drop for Lowered {
+    #[inline]
     fn drop(&mut self) {
         let clock = &self.context.shared.clock;
         clock.restore(&clock.own, self.undo);
