@@ -1,7 +1,10 @@
 //! A check, and the book of its runs under a lock.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -24,13 +27,15 @@ pub(crate) struct Entry {
     pub(crate) turn: tokio::sync::Mutex<()>,
     /// Held to write down a result or to copy what is there, and never while the check runs.
     record: Mutex<Record>,
+    /// Whether a thread is inside the check now. It orders nothing.
+    polled: AtomicBool,
     changes: Arc<Changes>,
 }
 
 impl Entry {
     pub(crate) fn new(check: Check, changes: Arc<Changes>) -> Self {
         let record = Mutex::new(Record::new(&check, Instant::now()));
-        Self { check, turn: tokio::sync::Mutex::new(()), record, changes }
+        Self { check, turn: tokio::sync::Mutex::new(()), record, polled: AtomicBool::new(false), changes }
     }
 
     /// A process that has not started is not ready either, whether or not its platform asks for both.
@@ -45,7 +50,7 @@ impl Entry {
         let now = Instant::now();
         let (changed, seen) = {
             let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-            let caught_up = record.settle(now) | record.take_change(now);
+            let caught_up = (self.is_to_blame() && record.settle(now)) | record.take_change(now);
             let seen = visit(&mut record, now);
             (caught_up | record.take_change(now), seen)
         };
@@ -53,6 +58,18 @@ impl Entry {
             self.changes.note();
         }
         seen
+    }
+
+    /// Notes whether a thread is inside the check.
+    pub(crate) fn set_polled(&self, polled: bool) {
+        self.polled.store(polled, Relaxed);
+    }
+
+    /// Whether a result that does not come is the check's own failure. For readiness it is, whoever holds it up. That a
+    /// runtime gets to nothing kills no process by way of a liveness check: how long it may is for who
+    /// [watches](crate::Health::watch) it.
+    fn is_to_blame(&self) -> bool {
+        self.check.probe != Probe::Liveness || self.polled.load(Relaxed)
     }
 
     /// Logs what there is to say. Not for who answers probes: the log may be what everybody else waits for.
@@ -96,7 +113,11 @@ impl Entry {
 
     /// When that may next be.
     pub(crate) fn next_change(&self) -> Option<Instant> {
-        self.visit(|record, _| record.next_change())
+        self.visit(|record, now| {
+            let at = record.next_change()?;
+            // What is held up by others now may hold itself up later.
+            Some(if at > now { at } else { now + BETWEEN_LOOKS })
+        })
     }
 
     pub(crate) fn read(&self, out: &mut dyn FnMut(Reading<'_>)) {
@@ -119,3 +140,5 @@ impl Entry {
         }
     }
 }
+
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);

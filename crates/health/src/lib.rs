@@ -62,10 +62,10 @@
 //! | returns an error | the error's text | |
 //! | hangs | `timeout` | it is dropped when its time is over |
 //! | panics | `panicked` | the next run starts as ever |
-//! | blocks its thread | `stuck for …` | once a second beyond its timeout, and again each time that another run would have timed out |
+//! | blocks its thread | `stuck for …` | 1 s after its timeout, and again each time that another run would have timed out |
 //!
-//! The last is seen by whoever looks, from whatever thread, so it is told also of a runtime that stands still. It takes two
-//! looks: a process that was stopped as a whole blames no check when it goes on. On a runtime of many threads a check that
+//! The last is seen by whoever looks, from whatever thread, so it is told also of a runtime that stands still; but not of a
+//! liveness check there, since that would be a restart before [its time](RuntimeWatch::dead_after). It takes two looks: a process that was stopped as a whole blames no check when it goes on. On a runtime of many threads a check that
 //! blocks holds up none but itself; on one of a single thread it holds up all that runs there, but never a probe from
 //! elsewhere.
 //!

@@ -16,14 +16,7 @@ use tokio::{
     time::{self, Instant},
 };
 
-use crate::{
-    check::{Check, Finding},
-    entry::Entry,
-    health::Health,
-    jitter::Jitter,
-    probe::Probe,
-    snapshot::Outcome,
-};
+use crate::{check::Finding, entry::Entry, health::Health, jitter::Jitter, probe::Probe, snapshot::Outcome};
 
 /// Checks that are being run. When it is dropped they stop, in the middle of a run too; what they last found stays.
 #[derive(Debug)]
@@ -71,7 +64,7 @@ async fn keep_checking(entry: Arc<Entry>, mut jitter: Jitter) {
             record.begin(now);
             now
         });
-        let (outcome, finding) = run(check, began).await;
+        let (outcome, finding) = run(&entry, began).await;
         let pause = entry.visit(|record, now| {
             record.end(now, outcome, finding);
             if check.probe == Probe::Startup && record.is_up() {
@@ -99,7 +92,8 @@ impl Drop for Rest<'_> {
     }
 }
 
-async fn run(check: &Check, began: Instant) -> (Outcome, Finding) {
+async fn run(entry: &Entry, began: Instant) -> (Outcome, Finding) {
+    let check = &entry.check;
     // The run is made and dropped in here, so that a panic in either is caught below too.
     let run = async {
         match time::timeout(check.timeout, (check.run)()).await {
@@ -112,8 +106,10 @@ async fn run(check: &Check, began: Instant) -> (Outcome, Finding) {
     };
     let mut run = pin!(run);
     poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| aside(|| run.as_mut().poll(cx))))
-            .unwrap_or(Poll::Ready((Outcome::Panicked, Err(Cow::Borrowed("panicked")))))
+        entry.set_polled(true);
+        let polled = catch_unwind(AssertUnwindSafe(|| aside(|| run.as_mut().poll(cx))));
+        entry.set_polled(false);
+        polled.unwrap_or(Poll::Ready((Outcome::Panicked, Err(Cow::Borrowed("panicked")))))
     })
     .await
 }

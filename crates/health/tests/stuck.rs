@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use macadam_health::{Check, Health, Outcome};
+use macadam_health::{Check, Health, Outcome, Probe, Status};
 use tokio::{
     runtime::{Builder, Runtime},
     time::{Instant, sleep, timeout},
@@ -116,8 +116,12 @@ async fn a_stuck_run_counts_once_more_each_time_that_another_would_have_timed_ou
     let elsewhere = runtime_of_one_worker();
     let (blocks, let_go, _) = blocker();
     let another = Duration::from_millis(250);
-    let blocks =
-        blocks.interval(PATIENCE).interval_while_down(another - TIMEOUT).failure_threshold(3).jitter(0.0);
+    let blocks = blocks
+        .liveness()
+        .interval(PATIENCE)
+        .interval_while_down(another - TIMEOUT)
+        .failure_threshold(3)
+        .jitter(0.0);
     let health = Health::builder().check(blocks).build().unwrap();
     let begun = Instant::now();
     let _schedule = {
@@ -135,12 +139,14 @@ async fn a_stuck_run_counts_once_more_each_time_that_another_would_have_timed_ou
 }
 
 #[test]
-fn a_runtime_that_stands_still_is_told_as_stuck() {
+fn a_runtime_that_stands_still_is_told_as_stuck_and_kills_no_process() {
     let still = Builder::new_current_thread().enable_time().build().unwrap();
     // Long enough for a run on a busy machine.
     let patient = 10 * TIMEOUT;
     let check = counter().0.timeout(patient).failure_threshold(1);
-    let health = Health::builder().check(check).build().unwrap();
+    let live = Check::new("live", async || Ok::<_, Infallible>(())).liveness();
+    let live = live.interval(TICK).timeout(patient).failure_threshold(1);
+    let health = Health::builder().check(check).check(live).build().unwrap();
     // Nobody drives it after that.
     let schedule = still.block_on(async {
         let schedule = health.spawn();
@@ -151,6 +157,8 @@ fn a_runtime_that_stands_still_is_told_as_stuck() {
     looking.block_on(until("it is stuck", || !health.is_ready()));
     let it = health.snapshot().checks.swap_remove(0);
     assert!(it.stuck_for.is_some() && it.running_for.is_none(), "{it:?}");
+    looking.block_on(async { sleep(5 * TIMEOUT).await });
+    assert_eq!(health.status(Probe::Liveness), Status::Pass);
 
     // Driven again, it is up again.
     still.block_on(until("it recovers", || health.is_ready()));
