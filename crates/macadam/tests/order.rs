@@ -24,7 +24,7 @@ fn narrow() -> (Road, RoadService) {
     settings.load_shed.queue = 1;
     settings.load_shed.queue_wait = Duration::from_secs(60);
     settings.body_limit = macadam::settings::Bytes(10);
-    let road = Road::builder("order").settings(settings).build().unwrap();
+    let road = Road::builder("order").settings(settings).grpc_health(["orders.v1.Orders"]).build().unwrap();
     let app = Router::new()
         .route("/", get(async || "hello"))
         .route("/slow", get(async || sleep(Duration::from_millis(900)).await))
@@ -71,6 +71,9 @@ async fn health_is_outside_request_id_telemetry_drain_and_load_shed() {
     let response = get_(&service, "/livez").await;
     assert_eq!(response.status(), 200, "with the only place taken");
     assert!(!has_id(&response));
+    let watch = Request::post("/grpc.health.v1.Health/Watch").header("content-type", "application/grpc");
+    let watch = send(&service, watch.body(Body::from(&b"\0\0\0\0\0"[..])).unwrap()).await;
+    assert!(!watch.headers().contains_key("grpc-status") && !has_id(&watch), "nor over gRPC");
     assert_eq!(road.shutdown().in_flight().len(), 1, "the other one");
     assert_eq!(captured.spans().len(), spans);
 }
