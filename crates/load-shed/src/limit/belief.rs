@@ -80,6 +80,11 @@ impl Belief {
         (self.expects(limit) - self.expects(level) + self.delay * (level / limit).ln()).max(0.0)
     }
 
+    /// How far what is seen at a limit is from what was expected, in standard deviations; zero if nothing was.
+    pub(super) fn deviation(&self, limit: f64, seen: f64, variance: f64) -> f64 {
+        if self.curves.is_empty() { 0.0 } else { (seen.ln() - self.expects(limit)) / variance.sqrt() }
+    }
+
     /// Whether one of the curves goes through what is seen at a limit too.
     pub(super) fn explains(&self, limit: f64, seen: f64, variance: f64) -> bool {
         let most = self.curves.iter().map(|curve| curve.weight).fold(0.0, f64::max);

@@ -2,6 +2,7 @@
 
 use super::{
     belief::Belief,
+    chart::Chart,
     controller::{Controller, Window},
     measure::{Measure, Noise},
     profile::Profile,
@@ -23,7 +24,8 @@ use crate::ConfigError;
 ///   were true (Thompson sampling). It costs what it is thought to lose, and the time that everybody waits longer, out of a
 ///   budget; so what may be better is tried often, and what certainly is not, hardly ever. A burst lowers nothing.
 /// - How long the first few requests after a pause took bounds the knee (Little's law), before anything else is known.
-/// - What no curve explains is another capacity: all is forgotten, but for the last window.
+/// - What no curve explains, and what a few windows are off to the same side of what was expected, is another capacity: all
+///   is forgotten, but for the last window.
 /// - A window in which nobody was in want of a slot measures the load and not the limit: nothing moves.
 /// - Where more requests end badly than well, and not at once, the limit falls to the share that does not, at most to a
 ///   tenth.
@@ -39,6 +41,7 @@ pub struct Knee {
     profile: Profile,
     belief: Belief,
     noise: Noise,
+    chart: Chart,
     /// How much may be lost by trying, in seconds of the whole throughput.
     budget: f64,
     /// Where the next curve is drawn, from 0 to 1.
@@ -67,6 +70,7 @@ impl Knee {
             profile: Profile::default(),
             belief: Belief::default(),
             noise: Noise::default(),
+            chart: Chart::default(),
             budget: 0.0,
             drawn: 0.0,
             is_above: false,
@@ -76,7 +80,9 @@ impl Knee {
 
     fn learn(&mut self, seen: Measure) {
         self.noise.learn(seen, self.profile.at(self.level));
-        if !self.belief.explains(self.level, seen.rate(), self.noise.variance(seen)) {
+        let (rate, variance) = (seen.rate(), self.noise.variance(seen));
+        let is_strange = self.chart.is_strange(self.belief.deviation(self.level, rate, variance));
+        if is_strange || !self.belief.explains(self.level, rate, variance) {
             self.profile.forget();
             self.profile.doubt();
         }

@@ -6,6 +6,7 @@
 mod aimd;
 mod backlog;
 mod belief;
+mod chart;
 mod controller;
 mod first;
 mod fixed;
