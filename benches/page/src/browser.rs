@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::Result;
 
-/// Killed when it is dropped, and its browser with it.
+/// To be [closed](Self::close): who kills its driver leaves the browser behind.
 pub(crate) struct Browser {
     address: SocketAddr,
     session: String,
@@ -53,6 +53,14 @@ impl Browser {
         let session = browser.command("", options).await?;
         browser.session = session["sessionId"].as_str().ok_or("a session has an id")?.to_owned();
         Ok(browser)
+    }
+
+    /// Ends the browser, and then the driver.
+    pub(crate) async fn close(self) -> Result {
+        let mut client = Client::connect(self.address).await;
+        let head = format!("DELETE /session/{} HTTP/1.1\r\nhost: {}\r\n\r\n", self.session, self.address);
+        client.try_send(head).await?;
+        client.try_response().await.map(drop).map_err(Into::into)
     }
 
     pub(crate) async fn go(&self, url: &str) -> Result {

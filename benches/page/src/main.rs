@@ -34,16 +34,18 @@ struct Args {
 #[tokio::main]
 async fn main() -> Result {
     let Args { pictures } = Args::parse();
-    timeout(LIMIT, drive(&pictures)).await.map_err(|_| format!("not over after {LIMIT:?}"))?
+    let browser = Browser::start().await?;
+    let driven = timeout(LIMIT, drive(&browser, &pictures)).await;
+    browser.close().await?;
+    driven.map_err(|_| format!("not over after {LIMIT:?}"))?
 }
 
-async fn drive(pictures: &Path) -> Result {
+async fn drive(browser: &Browser, pictures: &Path) -> Result {
     fs::create_dir_all(pictures).await?;
     let service = Service::start().await?;
-    let browser = Browser::start().await?;
     browser.size(1000, 900).await?;
     browser.go(&service.page()).await?;
-    let calm = shows(&browser, |seen| seen["live"] == "live" && seen["rate"].as_f64() > Some(10.0)).await?;
+    let calm = shows(browser, |seen| seen["live"] == "live" && seen["rate"].as_f64() > Some(10.0)).await?;
     expect(
         calm["shed"] == "0" && calm["down"] == 0,
         "a calm service sheds nothing and has no check down",
@@ -54,7 +56,7 @@ async fn drive(pictures: &Path) -> Result {
 
     service.overload();
     let from = Instant::now();
-    let seen = shows(&browser, |seen| seen["shed"] != "0" && seen["down"] == 1).await?;
+    let seen = shows(browser, |seen| seen["shed"] != "0" && seen["down"] == 1).await?;
     let took = from.elapsed();
     println!("from the overload and the failure to both on the page: {took:.2?}: {seen}");
     expect(took <= AT_MOST, "the page shows a shed and a failing check within 2 s", &seen)?;
@@ -64,7 +66,7 @@ async fn drive(pictures: &Path) -> Result {
     browser.picture(&pictures.join("dark.png")).await?;
     browser.colours("light").await?;
     browser.size(390, 900).await?;
-    let phone = shows(&browser, |_| true).await?;
+    let phone = shows(browser, |_| true).await?;
     expect(phone["overflow"] == false, "on a phone nothing but a table is wider than the screen", &phone)?;
     browser.picture(&pictures.join("phone.png")).await?;
     let complaints = browser.complaints().await?;
