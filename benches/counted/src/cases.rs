@@ -15,6 +15,7 @@ use http_body::{Body, Frame};
 use http_body_util::Full;
 use macadam_core::{InFlight, PhaseOwner, RequestContext, ResponseBody};
 use macadam_graceful_shutdown::DrainLayer;
+use macadam_telemetry::TelemetryLayer;
 use macadam_timeouts::{TimeoutHeader, TimeoutLayer};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -116,6 +117,12 @@ pub(crate) const CASES: &[Case] = &[
         beside: Some("body, a frame"),
         ceiling: Some(Cost { instructions: 70, atomics: 0 }),
         run: |times| frames(body_of(&drain(), Frames(times))),
+    },
+    Case {
+        name: "telemetry, ready at once",
+        beside: Some("context"),
+        ceiling: Some(Cost { instructions: 900, atomics: 24 }),
+        run: |times| passes(times, Polls::One, &mut TelemetryLayer::new().layer(at_once())),
     },
     Case {
         name: "grpc-timeout, read",

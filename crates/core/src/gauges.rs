@@ -12,6 +12,17 @@ pub struct Reading<'a> {
     pub value: f64,
 }
 
+/// What a name of a [`Reading`] means, for whoever reads it without the code at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// The reading's name.
+    pub name: &'static str,
+    /// A sentence, without its full stop.
+    pub help: &'static str,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+}
+
 /// Figures that can be read at any time, without a call on any request's path.
 ///
 /// Every handle of a macadam layer implements this; the admin listener and the telemetry crate read it.
@@ -34,4 +45,9 @@ pub struct Reading<'a> {
 pub trait Gauges: Send + Sync + 'static {
     /// Calls `out` once for each figure.
     fn read(&self, out: &mut dyn FnMut(Reading<'_>));
+
+    /// What the names mean: every one that [`read`](Self::read) may give.
+    fn metrics(&self) -> &'static [Metric] {
+        &[]
+    }
 }

@@ -51,7 +51,7 @@ mod sync;
 
 pub use body::{BodyRule, End, Guard, GuardedBody, GuardedFuture, Hold, ResponseBody, Streaming};
 pub use context::{Criticality, Outcome, Protocol, RequestContext, Route, Stage, Wire};
-pub use gauges::{Gauges, Reading};
+pub use gauges::{Gauges, Metric, Reading};
 pub use in_flight::{InFlight, InFlightGuard};
 pub use outcomes::{Begun, Durations, Noted, Outcomes};
 pub use phase::{Phase, PhaseOwner, PhaseWatch};

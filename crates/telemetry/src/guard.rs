@@ -1,24 +1,34 @@
 //! What is recorded of a request as it goes along, and said when it is over.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use http::{StatusCode, response};
-use macadam_core::{Begun, End, Guard, Outcome, RequestContext, Streaming, context::Id};
+use http::{Method, StatusCode, response};
+use macadam_core::{Begun, End, Guard, Outcome, RequestContext, Share, Streaming, context::Id};
 use tracing::{Level, Span, field::Empty};
+
+use crate::{
+    handle::TelemetryHandle,
+    metrics::{ErrorType, Labels, Metrics},
+};
 
 /// Held from the layer's call to the response's end; fills the request's span in, and writes the access event.
 pub struct RequestGuard {
     context: RequestContext,
     span: Span,
+    /// But for its route, its status and its error.
+    labels: Labels,
     status: Option<StatusCode>,
     streams: bool,
     end: End,
     /// There until the drop.
     begun: Option<Begun>,
+    metrics: Arc<Share<Arc<Metrics>>>,
 }
 
 impl RequestGuard {
-    pub(crate) fn new(context: RequestContext, begun: Begun) -> Self {
+    pub(crate) fn new(context: RequestContext, labels: Labels, handle: &TelemetryHandle) -> Self {
+        let metrics = Arc::clone(handle.metrics());
+        metrics.begin(labels);
         let span = tracing::info_span!(
             target: "macadam::request",
             "request",
@@ -29,11 +39,27 @@ impl RequestGuard {
             outcome = Empty,
         );
         // Until a future holds it, nothing but a panic in the service's call can end it.
-        Self { context, span, status: None, streams: false, end: End::Panicked, begun: Some(begun) }
+        Self {
+            context,
+            span,
+            labels,
+            status: None,
+            streams: false,
+            end: End::Panicked,
+            begun: Some(handle.outcomes().begin()),
+            metrics,
+        }
     }
 
     pub(crate) fn span(&self) -> &Span {
         &self.span
+    }
+
+    /// Whether the response goes on for as long as its client likes.
+    fn goes_on(&self, head: &response::Parts) -> bool {
+        let switches = head.status == StatusCode::SWITCHING_PROTOCOLS
+            || (*self.context.wire().method() == Method::CONNECT && head.status.is_success());
+        switches || Streaming::of(&head.headers) == Some(Streaming::Events)
     }
 
     fn record_route(&self) {
@@ -46,7 +72,13 @@ impl RequestGuard {
 impl Guard for RequestGuard {
     fn head(&mut self, head: &mut response::Parts) {
         self.status = Some(head.status);
-        self.streams = Streaming::of(&head.headers) == Some(Streaming::Events);
+        self.streams = self.goes_on(head);
+        let route = self.context.route();
+        self.metrics.first_byte(
+            self.labels.answered(route, self.status),
+            route,
+            self.context.arrival().elapsed(),
+        );
         if !self.span.is_disabled() {
             self.span.record("status", head.status.as_u16());
             self.record_route();
@@ -65,6 +97,9 @@ impl Drop for RequestGuard {
         let outcome = self.context.outcome();
         // The request's only look at the clock here.
         let took = self.begun.take().map(|begun| begun.end(&self.context, self.status, self.streams));
+        let route = self.context.route();
+        let labels = self.labels.answered(route, self.status).failed(ErrorType::of(outcome, self.status));
+        self.metrics.end(labels, route, took.unwrap_or_default(), self.streams);
         if !self.span.is_disabled() {
             self.span.record("outcome", outcome.as_str());
             if self.status.is_none() {

@@ -2,19 +2,27 @@
 
 use tower_layer::Layer;
 
-use crate::{active::TelemetryHandle, service::Telemetry};
+use crate::{handle::TelemetryHandle, metrics::Scheme, service::Telemetry};
 
 /// Opens one span for every request, and closes it when its response is over. See the [crate](crate) documentation.
 #[derive(Clone, Debug)]
 pub struct TelemetryLayer {
     handle: TelemetryHandle,
+    scheme: Scheme,
 }
 
 impl TelemetryLayer {
     /// A layer, with a count of its own.
     #[expect(clippy::new_without_default, reason = "a layer is shared by name, never made in passing")]
     pub fn new() -> Self {
-        Self { handle: TelemetryHandle::new() }
+        Self { handle: TelemetryHandle::new(), scheme: Scheme::Http }
+    }
+
+    /// The scheme by which clients reach the service, for requests that do not say it: those of HTTP/1. `http` by default.
+    #[must_use]
+    pub fn scheme(mut self, scheme: Scheme) -> Self {
+        self.scheme = scheme;
+        self
     }
 
     /// The layer, and the handle that reads how many requests are active.
@@ -28,6 +36,6 @@ impl<S> Layer<S> for TelemetryLayer {
     type Service = Telemetry<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Telemetry::new(inner, self.handle.clone())
+        Telemetry::new(inner, self.handle.clone(), self.scheme)
     }
 }

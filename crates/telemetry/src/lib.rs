@@ -78,16 +78,18 @@
 //! - `TraceLayer`'s default span has the raw path in it, query and all.
 //! - What is dropped with a request, is dropped inside its span.
 
-mod active;
 mod guard;
+mod handle;
 mod in_span;
 mod layer;
+mod metrics;
 mod service;
 
 pub use self::{
-    active::TelemetryHandle,
     guard::RequestGuard,
+    handle::TelemetryHandle,
     in_span::InSpan,
     layer::TelemetryLayer,
+    metrics::{BOUNDS, ErrorType, Exposition, Scheme},
     service::{ResponseFuture, SpannedBody, Telemetry},
 };

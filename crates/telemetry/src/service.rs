@@ -11,21 +11,27 @@ use macadam_core::{GuardedBody, GuardedFuture, RequestContext};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::{active::TelemetryHandle, guard::RequestGuard, in_span::InSpan};
+use crate::{
+    guard::RequestGuard,
+    handle::TelemetryHandle,
+    in_span::InSpan,
+    metrics::{Labels, Scheme},
+};
 
 /// Runs every request inside a span of its own; made by [`TelemetryLayer`](crate::TelemetryLayer).
 #[derive(Clone, Debug)]
 pub struct Telemetry<S> {
     inner: S,
     handle: TelemetryHandle,
+    scheme: Scheme,
 }
 
 /// The body of a response, in the request's span to its end.
 pub type SpannedBody<B> = GuardedBody<InSpan<B>, RequestGuard>;
 
 impl<S> Telemetry<S> {
-    pub(crate) fn new(inner: S, handle: TelemetryHandle) -> Self {
-        Self { inner, handle }
+    pub(crate) fn new(inner: S, handle: TelemetryHandle, scheme: Scheme) -> Self {
+        Self { inner, handle, scheme }
     }
 }
 
@@ -45,7 +51,8 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let context = RequestContext::of(&mut request);
         let rule = context.wire().body_rule();
-        let guard = RequestGuard::new(context, self.handle.outcomes().begin());
+        let labels = Labels::of(context.wire(), request.uri().scheme(), self.scheme);
+        let guard = RequestGuard::new(context, labels, &self.handle);
         let span = guard.span().clone();
         let inner = span.in_scope(|| self.inner.call(request));
         ResponseFuture { inner: GuardedFuture::new(InSpan::new(inner, span), rule, guard) }

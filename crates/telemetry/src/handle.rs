@@ -1,8 +1,10 @@
 //! What is read of the requests from outside.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use macadam_core::{Gauges, Outcome, Outcomes, Reading};
+use macadam_core::{Gauges, Metric, Outcome, Outcomes, Reading, Sharded, Share};
+
+use crate::metrics::Metrics;
 
 /// Reads how many requests are active and what became of the others. Cheap to clone; made by
 /// [`TelemetryLayer::pair`](crate::TelemetryLayer::pair).
@@ -11,11 +13,18 @@ use macadam_core::{Gauges, Outcome, Outcomes, Reading};
 #[derive(Clone)]
 pub struct TelemetryHandle {
     outcomes: Outcomes,
+    // On each thread again, so that a request which holds it touches no other thread's reference count.
+    metrics: Sharded<Arc<Metrics>>,
 }
 
 impl TelemetryHandle {
     pub(crate) fn new() -> Self {
-        Self { outcomes: Outcomes::new() }
+        let metrics = Arc::new(Metrics::new());
+        Self { outcomes: Outcomes::new(), metrics: Sharded::new(|| Arc::clone(&metrics)) }
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<Share<Arc<Metrics>>> {
+        self.metrics.mine()
     }
 
     /// How many requests are active: from the layer's call until the response is over or given up.
@@ -39,6 +48,17 @@ impl Gauges for TelemetryHandle {
                 value: self.outcomes.count(*outcome) as f64,
             });
         }
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        &[
+            Metric { name: "macadam_requests_active", help: "Requests that are not over", labels: &[] },
+            Metric {
+                name: "macadam_requests_ended_total",
+                help: "Requests that are over, by how they ended",
+                labels: &["outcome"],
+            },
+        ]
     }
 }
 

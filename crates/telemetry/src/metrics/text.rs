@@ -1,0 +1,209 @@
+//! The metrics as a text that Prometheus reads.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use macadam_core::{Gauges, Metric, Reading};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, text::encode},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::{Registry, Unit},
+};
+
+use super::{
+    histogram::{BOUNDS, Cell, Sum},
+    series::{Identity, Series},
+};
+use crate::handle::TelemetryHandle;
+
+/// All that is measured, as OpenMetrics text: what a [`TelemetryLayer`](crate::TelemetryLayer) measures of requests, and the
+/// figures of any handles besides.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use macadam_telemetry::{Exposition, TelemetryLayer};
+///
+/// let (layer, handle) = TelemetryLayer::new().pair();
+/// let exposition = Exposition::new().gauges(Arc::new(handle.clone())).requests(handle);
+/// assert!(exposition.text().ends_with("# EOF\n"));
+/// # drop(layer);
+/// ```
+pub struct Exposition {
+    registry: Registry,
+    gauges: Vec<Arc<dyn Gauges>>,
+}
+
+impl Exposition {
+    /// The media type of the text.
+    pub const CONTENT_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    /// Of nothing yet.
+    #[expect(clippy::new_without_default, reason = "an exposition of nothing is a beginning, not a default")]
+    pub fn new() -> Self {
+        Self { registry: Registry::default(), gauges: Vec::new() }
+    }
+
+    /// With the metrics of this layer's requests.
+    #[must_use]
+    pub fn requests(mut self, handle: TelemetryHandle) -> Self {
+        self.registry.register_collector(Box::new(Requests(handle)));
+        self
+    }
+
+    /// With the figures of this handle.
+    #[must_use]
+    pub fn gauges(mut self, gauges: Arc<dyn Gauges>) -> Self {
+        self.gauges.push(gauges);
+        self
+    }
+
+    /// The text, as things are now. It reads what requests write without a lock that they take.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Figures::read(&self.gauges)));
+        let written = prometheus_client::encoding::text::encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode(&mut text, &registry));
+        // A `String` takes all that is written to it.
+        debug_assert!(written.is_ok());
+        text
+    }
+}
+
+impl fmt::Debug for Exposition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exposition").finish_non_exhaustive()
+    }
+}
+
+/// What is measured of requests.
+#[derive(Debug)]
+struct Requests(TelemetryHandle);
+
+impl Collector for Requests {
+    fn encode(&self, mut to: DescriptorEncoder) -> fmt::Result {
+        let metrics = self.0.metrics();
+        let mut histogram = |name, help, series: &Series<Cell>| {
+            let mut family = to.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
+            each(series, |labels, cells| {
+                let sum = Sum::of(cells);
+                let buckets: Vec<_> =
+                    BOUNDS.into_iter().chain([f64::INFINITY]).zip(sum.counts.iter().copied()).collect();
+                let mut encoder = family.encode_family(&labels)?;
+                encoder.encode_histogram::<[(&str, &str); 0]>(sum.seconds, sum.count(), &buckets, None)
+            })
+        };
+        histogram(
+            "http_server_request_duration",
+            "Duration of HTTP server requests, from their arrival to the last byte of the response",
+            &metrics.durations,
+        )?;
+        histogram(
+            "macadam_http_server_time_to_first_byte",
+            "Time from the arrival of a request to the head of its response",
+            &metrics.first_bytes,
+        )?;
+        let streams = "Event streams and upgraded connections that are over, which are not in the durations";
+        let mut family =
+            to.encode_descriptor("macadam_http_server_streams", streams, None, MetricType::Counter)?;
+        each(&metrics.streams, |labels, cells| {
+            let count: u64 = cells.map(|cell| cell.load(std::sync::atomic::Ordering::Relaxed)).sum();
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)
+        })?;
+        let active = "HTTP server requests that have arrived and are not over";
+        let mut family =
+            to.encode_descriptor("http_server_active_requests", active, None, MetricType::Gauge)?;
+        metrics.active().try_for_each(|(method, scheme, count)| {
+            let labels = [("http_request_method", method), ("url_scheme", scheme.as_str())];
+            ConstGauge::new(count).encode(family.encode_family(&labels)?)
+        })
+    }
+}
+
+type Pairs<'a> = Vec<(&'static str, std::borrow::Cow<'a, str>)>;
+
+/// Goes through all series, to the first error.
+fn each<C: Default + Sync>(
+    series: &Series<C>,
+    mut write: impl FnMut(Pairs<'_>, &mut dyn Iterator<Item = &C>) -> fmt::Result,
+) -> fmt::Result {
+    let mut written = Ok(());
+    series.for_each(|labels, cells| {
+        if written.is_ok() {
+            written = write(pairs(labels), cells);
+        }
+    });
+    written
+}
+
+fn pairs(labels: Option<&Identity>) -> Pairs<'static> {
+    // What the SDKs of OpenTelemetry say of what is beyond their limit.
+    let Some((labels, route)) = labels else { return vec![("otel_metric_overflow", "true".into())] };
+    let mut pairs: Pairs<'static> = vec![("http_request_method", labels.method().into())];
+    if let Some(route) = route {
+        pairs.push(("http_route", route.as_str().into()));
+    }
+    if labels.status() > 0 {
+        pairs.push(("http_response_status_code", labels.status().to_string().into()));
+    }
+    if let Some(error) = labels.error() {
+        pairs.push(("error_type", error.into()));
+    }
+    pairs.push(("network_protocol_version", labels.version().into()));
+    pairs.push(("url_scheme", labels.scheme().as_str().into()));
+    pairs
+}
+
+/// What handles say, by name: a name's lines have to stand together.
+#[derive(Debug)]
+struct Figures(BTreeMap<&'static str, Family>);
+
+#[derive(Debug, Default)]
+struct Family {
+    help: &'static str,
+    lines: Vec<(Vec<(&'static str, String)>, f64)>,
+}
+
+impl Figures {
+    fn read(handles: &[Arc<dyn Gauges>]) -> Self {
+        let mut families = BTreeMap::<_, Family>::new();
+        for handle in handles {
+            for Metric { name, help, .. } in handle.metrics() {
+                families.entry(*name).or_default().help = help;
+            }
+            handle.read(&mut |Reading { name, labels, value }| {
+                let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+                families.entry(name).or_default().lines.push((labels, value));
+            });
+        }
+        families.retain(|_, family| !family.lines.is_empty());
+        Self(families)
+    }
+}
+
+impl Collector for Figures {
+    fn encode(&self, mut to: DescriptorEncoder) -> fmt::Result {
+        for (name, Family { help, lines }) in &self.0 {
+            // The encoder puts units and suffixes behind the name itself.
+            let (stem, kind) = match name.strip_suffix("_total") {
+                Some(stem) => (stem, MetricType::Counter),
+                None => (*name, MetricType::Gauge),
+            };
+            let (stem, unit) = match (stem.strip_suffix("_seconds"), stem.strip_suffix("_bytes")) {
+                (Some(stem), _) => (stem, Some(Unit::Seconds)),
+                (_, Some(stem)) => (stem, Some(Unit::Bytes)),
+                _ => (stem, None),
+            };
+            let mut family = to.encode_descriptor(stem, help, unit.as_ref(), kind)?;
+            for (labels, value) in lines {
+                let one: MetricEncoder<'_> = family.encode_family(labels)?;
+                match kind {
+                    MetricType::Counter => ConstCounter::new(*value).encode(one)?,
+                    _ => ConstGauge::new(*value).encode(one)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
