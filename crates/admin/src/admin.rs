@@ -16,7 +16,7 @@ use tower_layer::Layer;
 
 use crate::{
     agent::Agent, error::AdminError, handle::AdminHandle, place::Place, reader::Reader, routes::Routes,
-    sources::Sources,
+    scrape::Scrape, sources::Sources,
 };
 
 /// An admin listener that does not answer yet.
@@ -28,6 +28,7 @@ pub struct Admin {
     runtime: Option<RuntimeWatch>,
     agent: Option<Agent>,
     sources: Sources,
+    scrape: Option<Scrape>,
 }
 
 impl Admin {
@@ -74,7 +75,7 @@ impl Admin {
             outcomes: None,
             gauges: Vec::new(),
         };
-        Self { place, local_addr, handed_over: None, runtime: None, agent: None, sources }
+        Self { place, local_addr, handed_over: None, runtime: None, agent: None, sources, scrape: None }
     }
 
     /// Leaves the address to a successor when this happens: what it is answering it answers, and then it ends.
@@ -147,6 +148,17 @@ impl Admin {
         self
     }
 
+    /// What `/metrics` answers: a text of this media type, written anew for each scrape, on a thread where it may take its time.
+    /// One scrape is answered at a time, and one that takes longer than 5 s with 503. Without this there is no `/metrics`.
+    pub fn metrics(
+        mut self,
+        content_type: &'static str,
+        write: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.scrape = Some(Scrape::new(content_type, write));
+        self
+    }
+
     /// The address that it answers on, with the port that the system chose where that was 0.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
@@ -163,7 +175,7 @@ impl Admin {
         let Sources { service, version, .. } = &self.sources;
         let (service, version) = (service.clone(), version.clone());
         let reader = Reader::spawn(self.sources).map_err(|source| AdminError::Thread { source })?;
-        let service = probes.layer(Routes::new(service.as_deref(), version.as_deref(), reader));
+        let service = probes.layer(Routes::new(service.as_deref(), version.as_deref(), reader, self.scrape));
         let watching = async move {
             match self.runtime {
                 Some(runtime) => health.watch(runtime).await,

@@ -106,6 +106,7 @@ mod place;
 mod reader;
 mod routes;
 mod runtime;
+mod scrape;
 mod sources;
 mod status;
 mod stream;

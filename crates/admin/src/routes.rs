@@ -20,7 +20,7 @@ use http::{
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use tower_service::Service;
 
-use crate::{page, reader::Reader, stream::Streams};
+use crate::{page, reader::Reader, scrape::Scrape, stream::Streams};
 
 /// The routes that are not probes.
 #[derive(Clone, Debug)]
@@ -28,23 +28,37 @@ pub(crate) struct Routes {
     index: Arc<str>,
     reader: Reader,
     streams: Streams,
+    scrape: Option<Scrape>,
 }
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 impl Routes {
-    pub(crate) fn new(service: Option<&str>, version: Option<&str>, reader: Reader) -> Self {
+    pub(crate) fn new(
+        service: Option<&str>,
+        version: Option<&str>,
+        reader: Reader,
+        scrape: Option<Scrape>,
+    ) -> Self {
         let mut index = String::from(INDEX);
+        if scrape.is_some() {
+            index.push_str(METRICS);
+        }
         for known in [service, version].into_iter().flatten() {
             // It does not fail: a string grows.
             let _ = writeln!(index, "\n{known}");
         }
-        Self { index: index.into(), reader, streams: Streams::new() }
+        Self { index: index.into(), reader, streams: Streams::new(), scrape }
     }
 
     async fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Body> {
-        if !matches!(path, "/" | "/status" | "/stream") {
-            return text(StatusCode::NOT_FOUND, "not found: / lists what is here\n");
+        let is_here = match path {
+            "/" | "/status" | "/stream" => true,
+            "/metrics" => self.scrape.is_some(),
+            _ => false,
+        };
+        if !is_here {
+            return text(StatusCode::NOT_FOUND, NOT_FOUND);
         }
         if method != Method::GET && method != Method::HEAD {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "ask with GET or HEAD\n");
@@ -60,6 +74,7 @@ impl Routes {
                 }
                 failed => unreadable(failed.and_then(Result::err)),
             },
+            "/metrics" => self.metrics().await,
             _ => self.stream(),
         }
     }
@@ -82,6 +97,14 @@ impl Routes {
         };
         response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
         response
+    }
+
+    async fn metrics(&self) -> Response<Body> {
+        let Some(scrape) = &self.scrape else { return text(StatusCode::NOT_FOUND, NOT_FOUND) };
+        match scrape.text().await {
+            Some(metrics) => document(StatusCode::OK, scrape.content_type, metrics),
+            None => text(StatusCode::SERVICE_UNAVAILABLE, "something that the metrics are read from hangs\n"),
+        }
     }
 
     fn stream(&self) -> Response<Body> {
@@ -162,6 +185,7 @@ fn with_headers(status: StatusCode, content_type: &'static str, body: Body) -> R
     response
 }
 
+const NOT_FOUND: &str = "not found: / lists what is here\n";
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
@@ -173,4 +197,7 @@ const INDEX: &str = "\
            each takes ?verbose, ?exclude=check and /check
 /status    what the process is doing, as JSON
 /          the same as a page, in a browser
+";
+const METRICS: &str = "\
+/metrics   what is measured, for Prometheus
 ";

@@ -23,18 +23,29 @@ pub struct Metric {
     pub labels: &'static [&'static str],
 }
 
+impl Metric {
+    /// A name, what it means, and the names of its labels.
+    pub const fn new(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Self {
+        Self { name, help, labels }
+    }
+}
+
 /// Figures that can be read at any time, without a call on any request's path.
 ///
 /// Every handle of a macadam layer implements this; the admin listener and the telemetry crate read it.
 ///
 /// ```
-/// use macadam_core::{Gauges, Reading};
+/// use macadam_core::{Gauges, Metric, Reading};
 ///
 /// struct Door;
 ///
 /// impl Gauges for Door {
 ///     fn read(&self, out: &mut dyn FnMut(Reading<'_>)) {
 ///         out(Reading { name: "door_open", labels: &[("side", "front")], value: 1.0 });
+///     }
+///
+///     fn metrics(&self) -> &'static [Metric] {
+///         &[Metric::new("door_open", "Whether the door is open", &["side"])]
 ///     }
 /// }
 ///
@@ -46,7 +57,8 @@ pub trait Gauges: Send + Sync + 'static {
     /// Calls `out` once for each figure.
     fn read(&self, out: &mut dyn FnMut(Reading<'_>));
 
-    /// What the names mean: every one that [`read`](Self::read) may give.
+    /// What the names mean: every one that [`read`](Self::read) may give. None by default: where a reader expects them, as
+    /// Prometheus does, a name without a meaning is shown without.
     fn metrics(&self) -> &'static [Metric] {
         &[]
     }

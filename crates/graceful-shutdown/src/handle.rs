@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use macadam_core::{Gauges, InFlight, Phase, PhaseWatch, Reading, RequestContext};
+use macadam_core::{Gauges, InFlight, Metric, Phase, PhaseWatch, Reading, RequestContext};
 
 use tokio::task::JoinHandle;
 
@@ -138,6 +138,27 @@ impl Gauges for ShutdownHandle {
         out(Reading { name: "macadam_tasks", labels: &[], value: tasks });
         let panicked = self.course.tasks.panics() as f64;
         out(Reading { name: "macadam_tasks_panicked_total", labels: &[], value: panicked });
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        const {
+            &[
+                Metric::new(
+                    "macadam_shutdown_phase",
+                    "How far the process is from start to exit: 0 starting, 1 serving, 2 lame duck, 3 draining, 4 closing, 5 cleanup, 6 stopped",
+                    &[],
+                ),
+                Metric::new("macadam_requests_in_flight", "Requests that a shutdown would wait for", &[]),
+                Metric::new(
+                    "macadam_shutdown_streams_waiting",
+                    "Streams and upgraded connections that will be told to end in a drain",
+                    &[],
+                ),
+                Metric::new("macadam_shutdown_streams_ended_total", "Streams that a drain has ended", &[]),
+                Metric::new("macadam_tasks", "Background tasks that a shutdown would wait for", &[]),
+                Metric::new("macadam_tasks_panicked_total", "Background tasks that panicked", &[]),
+            ]
+        }
     }
 }
 

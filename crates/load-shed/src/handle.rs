@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use macadam_core::{Gauges, Reading};
+use macadam_core::{Gauges, Metric, Reading};
 
 use crate::{
     door,
@@ -165,6 +165,45 @@ impl Gauges for LoadShedHandle {
             gauge("macadam_load_shed_overloaded", &[("signal", signal)], if is_on { 1.0 } else { 0.0 });
         }
         gauge("macadam_load_shed_threshold", &[], pulse.door.threshold().min(door::OPEN).into());
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        const {
+            &[
+                Metric::new(
+                    "macadam_load_shed_in_flight",
+                    "Admitted requests that are not over, by what they hold: a slot, a place of the stream budget, or nothing",
+                    &["phase"],
+                ),
+                Metric::new("macadam_load_shed_limit", "How many requests may hold a slot at once", &[]),
+                Metric::new("macadam_load_shed_queued", "Requests that wait for a slot", &[]),
+                Metric::new(
+                    "macadam_load_shed_ended_total",
+                    "Requests that have given their slot back, by whether that was of use",
+                    &["use"],
+                ),
+                Metric::new(
+                    "macadam_load_shed_refused_total",
+                    "Requests that were refused, or would be in a dry run",
+                    &["reason"],
+                ),
+                Metric::new(
+                    "macadam_load_shed_lag_seconds",
+                    "How late the runtime last ran a task that was due",
+                    &[],
+                ),
+                Metric::new(
+                    "macadam_load_shed_overloaded",
+                    "Whether the signal says that there is too much to do",
+                    &["signal"],
+                ),
+                Metric::new(
+                    "macadam_load_shed_threshold",
+                    "The level of importance below which the lag of the runtime refuses requests",
+                    &[],
+                ),
+            ]
+        }
     }
 }
 

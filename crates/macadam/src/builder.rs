@@ -13,7 +13,7 @@ use macadam_graceful_shutdown::{Hook, Shutdown, ShutdownBuilder};
 use macadam_health::{Check, Health, HealthBuilder, Latch};
 use macadam_load_shed::{LoadShedLayer, Mode};
 use macadam_request_id::RequestIdLayer;
-use macadam_telemetry::TelemetryLayer;
+use macadam_telemetry::{Scheme, TelemetryLayer};
 use macadam_timeouts::{Inherit, Malformed, TimeoutHeader, TimeoutLayer};
 
 use crate::{
@@ -149,12 +149,13 @@ impl RoadBuilder {
         let health = asks.into_iter().fold(health, HealthBuilder::check);
         let health = health.phase(handle.watch()).on_drain(settings.health.on_drain).build()?;
 
+        let scheme = if certificate.is_some() { Scheme::Https } else { Scheme::Http };
         let (request_id, request_id_handle) = match settings.request_id.inbound {
             Inbound::AcceptIfValid => RequestIdLayer::internal(),
             Inbound::Regenerate => RequestIdLayer::edge(),
         }
         .pair();
-        let (telemetry, telemetry_handle) = TelemetryLayer::new().pair();
+        let (telemetry, telemetry_handle) = TelemetryLayer::new().scheme(scheme).pair();
         let (timeouts, timeouts_handle) = timeouts(&settings).pair();
         let (load_shed, load_shed_handle) = load_shed(&settings)?.pair();
         let layers = Layers {
@@ -168,11 +169,10 @@ impl RoadBuilder {
             load_shed,
             body_limit: EnforceBodyLimitLayer::new(settings.body_limit.0),
         };
-        let outcomes = telemetry_handle.outcomes().clone();
         let mut gauges: Vec<Arc<dyn Gauges>> = vec![
             Arc::new(handle.clone()),
             Arc::new(request_id_handle),
-            Arc::new(telemetry_handle),
+            Arc::new(telemetry_handle.clone()),
             Arc::new(timeouts_handle),
             Arc::new(load_shed_handle.clone()),
         ];
@@ -184,7 +184,7 @@ impl RoadBuilder {
             layers,
             renderer,
             health,
-            outcomes,
+            telemetry: telemetry_handle,
             loopback,
             gauges,
             load_shed: load_shed_handle,

@@ -12,11 +12,12 @@ use std::{
 
 use axum::Router;
 use macadam_admin::{Admin, AdminHandle};
-use macadam_core::{Gauges, Outcomes, Phase, Render, body::MinRate};
+use macadam_core::{Gauges, Phase, Render, body::MinRate};
 use macadam_graceful_shutdown::{Draining, Report, Shutdown, ShutdownHandle};
 use macadam_health::{Health, RuntimeWatch};
 use macadam_load_shed::LoadShedHandle;
 use macadam_serve::{Listener, Server};
+use macadam_telemetry::{Exposition, TelemetryHandle};
 
 use crate::{
     builder::RoadBuilder,
@@ -45,7 +46,7 @@ pub struct Road {
     pub(crate) layers: Layers,
     pub(crate) renderer: Option<Arc<dyn Render>>,
     pub(crate) health: Health,
-    pub(crate) outcomes: Outcomes,
+    pub(crate) telemetry: TelemetryHandle,
     pub(crate) loopback: Loopback,
     pub(crate) gauges: Vec<Arc<dyn Gauges>>,
     pub(crate) load_shed: LoadShedHandle,
@@ -253,11 +254,15 @@ impl Road {
             .phase(self.handle.watch())
             .in_flight(self.handle.in_flight().clone())
             .runtime(self.runtime_watch())
-            .outcomes(self.outcomes.clone());
+            .outcomes(self.telemetry.outcomes().clone());
         let admin = handed_over.into_iter().fold(admin, Admin::handed_over);
         let admin = self.version.iter().fold(admin, Admin::version);
-        let gauges = self.gauges.iter().cloned().chain(gauges);
-        Ok(Some(gauges.fold(admin, Admin::gauges)))
+        let gauges: Vec<_> = self.gauges.iter().cloned().chain(gauges).collect();
+        let health: Arc<dyn Gauges> = Arc::new(self.health.clone());
+        let exposition = Exposition::new().requests(self.telemetry.clone());
+        let exposition = gauges.iter().cloned().chain([health]).fold(exposition, Exposition::gauges);
+        let admin = admin.metrics(Exposition::CONTENT_TYPE, move || exposition.text());
+        Ok(Some(gauges.into_iter().fold(admin, Admin::gauges)))
     }
 
     /// Watches the runtime that this is called in.

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use macadam_core::{Gauges, Reading, Sharded};
+use macadam_core::{Gauges, Metric, Reading, Sharded};
 
 /// Why a request got a new id although its sender may bring one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +74,16 @@ impl Gauges for RequestIdHandle {
                 labels: &[("reason", reason.as_str())],
                 value: self.replaced(reason) as f64,
             });
+        }
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        const {
+            &[Metric::new(
+                "macadam_request_id_replaced_total",
+                "Inbound ids that were not taken over",
+                &["reason"],
+            )]
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct RequestGuard {
 
 impl RequestGuard {
     pub(crate) fn new(context: RequestContext, labels: Labels, handle: &TelemetryHandle) -> Self {
-        let metrics = Arc::clone(handle.metrics());
+        let metrics = Arc::clone(handle.recorder());
         metrics.begin(labels);
         let span = tracing::info_span!(
             target: "macadam::request",

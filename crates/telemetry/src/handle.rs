@@ -23,7 +23,7 @@ impl TelemetryHandle {
         Self { outcomes: Outcomes::new(), metrics: Sharded::new(|| Arc::clone(&metrics)) }
     }
 
-    pub(crate) fn metrics(&self) -> &Arc<Share<Arc<Metrics>>> {
+    pub(crate) fn recorder(&self) -> &Arc<Share<Arc<Metrics>>> {
         self.metrics.mine()
     }
 
@@ -51,14 +51,16 @@ impl Gauges for TelemetryHandle {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        &[
-            Metric { name: "macadam_requests_active", help: "Requests that are not over", labels: &[] },
-            Metric {
-                name: "macadam_requests_ended_total",
-                help: "Requests that are over, by how they ended",
-                labels: &["outcome"],
-            },
-        ]
+        const {
+            &[
+                Metric::new("macadam_requests_active", "Requests that are not over", &[]),
+                Metric::new(
+                    "macadam_requests_ended_total",
+                    "Requests that are over, by how they ended",
+                    &["outcome"],
+                ),
+            ]
+        }
     }
 }
 

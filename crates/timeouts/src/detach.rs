@@ -15,7 +15,7 @@ use std::{
 };
 
 use http::{Request, Response};
-use macadam_core::{Gauges, InFlight, InFlightGuard, Reading, RequestContext};
+use macadam_core::{Gauges, InFlight, InFlightGuard, Metric, Reading, RequestContext};
 use tokio::runtime::Handle;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -253,6 +253,19 @@ impl Gauges for DetachHandle {
         for (ended, end) in ENDS {
             let value = self.counts.ended[ended as usize].load(Relaxed) as f64;
             out(Reading { name: "macadam_timeouts_detached_total", labels: &[("end", end)], value });
+        }
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        const {
+            &[
+                Metric::new("macadam_timeouts_detached", "Handlers that run on after their 504", &[]),
+                Metric::new(
+                    "macadam_timeouts_detached_total",
+                    "Handlers that ran on after their 504 and are over, by how",
+                    &["end"],
+                ),
+            ]
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use macadam_core::{Gauges, Reading};
+use macadam_core::{Gauges, Metric, Reading};
 
 use crate::cause::TimeoutCause;
 
@@ -55,5 +55,22 @@ impl Gauges for TimeoutHandle {
             labels: &[],
             value: self.counts.malformed.load(Relaxed) as f64,
         });
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        const {
+            &[
+                Metric::new(
+                    "macadam_timeouts_expired_total",
+                    "Requests that timed out, or would in a dry run",
+                    &["cause"],
+                ),
+                Metric::new(
+                    "macadam_timeouts_malformed_total",
+                    "Requests that said in no form that exists how long their caller waits",
+                    &[],
+                ),
+            ]
+        }
     }
 }

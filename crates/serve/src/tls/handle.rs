@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use macadam_core::{Gauges, Reading};
+use macadam_core::{Gauges, Metric, Reading};
 
 use super::{TlsError, keyring::Keyring};
 
@@ -54,6 +54,23 @@ impl Gauges for TlsHandle {
             figure("macadam_serve_tls_certificate_not_after_seconds", not_after as f64);
         }
         figure("macadam_serve_tls_certificate_stale", f64::from(u8::from(self.is_stale())));
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        const {
+            &[
+                Metric::new(
+                    "macadam_serve_tls_certificate_not_after_seconds",
+                    "When the certificate expires, in seconds since 1970",
+                    &[],
+                ),
+                Metric::new(
+                    "macadam_serve_tls_certificate_stale",
+                    "Whether the files of the certificate have changed and could not be read",
+                    &[],
+                ),
+            ]
+        }
     }
 }
 

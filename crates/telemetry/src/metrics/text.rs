@@ -83,7 +83,7 @@ struct Requests(TelemetryHandle);
 
 impl Collector for Requests {
     fn encode(&self, mut to: DescriptorEncoder) -> fmt::Result {
-        let metrics = self.0.metrics();
+        let metrics = self.0.recorder();
         let mut histogram = |name, help, series: &Series<Cell>| {
             let mut family = to.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
             each(series, |labels, cells| {

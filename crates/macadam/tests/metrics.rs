@@ -1,0 +1,91 @@
+//! What a road measures, as Prometheus gets it from the admin listener.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{Router, extract::Path, routing::get};
+use http::StatusCode;
+use macadam::{Road, Settings};
+use macadam_test::wire::{Client, Reply};
+use tokio::{net::TcpStream, time::sleep};
+
+async fn get_from(address: SocketAddr, path: &str) -> Reply {
+    let mut client = Client::connect(address).await;
+    client.get(path).await
+}
+
+/// A service on the road, with an admin listener, asked a few things.
+async fn scraped() -> String {
+    let mut settings = Settings::default();
+    settings.listen = free();
+    settings.admin.listen = Some(free());
+    settings.telemetry.logs = macadam::settings::Logs::Off;
+    settings.shutdown.lame_duck = Duration::ZERO;
+    // The reaper would end the whole test process.
+    settings.shutdown.budget = Duration::from_secs(3600);
+    let (public, admin) = (settings.listen, settings.admin.listen.expect("it is set"));
+    let road = Road::builder("metrics").settings(settings).build().expect("it is a road");
+    let shutdown = road.shutdown();
+    let app = Router::new()
+        .route("/orders/{id}", get(async |Path(id): Path<String>| id))
+        .route("/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR));
+    let serving = tokio::spawn(async move { road.serve(app).await });
+    while TcpStream::connect(public).await.is_err() {
+        sleep(Duration::from_millis(2)).await;
+    }
+    for path in ["/orders/1", "/orders/2", "/broken", "/nowhere?secret"] {
+        get_from(public, path).await;
+    }
+    let scrape = get_from(admin, "/metrics").await;
+    assert_eq!(
+        scrape.header("content-type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
+    let text = scrape.text().to_owned();
+    shutdown.trigger("the test is over");
+    let report = serving.await.expect("it does not panic").expect("it serves");
+    assert_eq!(report.exit_code(), 0, "{report}");
+    text
+}
+
+fn free() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    listener.local_addr().expect("it has an address")
+}
+
+#[tokio::test]
+async fn a_scrape_tells_of_each_route_and_each_figure_with_what_it_means() {
+    let text = scraped().await;
+    let count = |labels: &str| {
+        let line = format!("http_server_request_duration_seconds_count{{{labels}}} ");
+        text.lines().find_map(|found| found.strip_prefix(&line).map(str::to_owned))
+    };
+    let protocol = r#"network_protocol_version="1.1",url_scheme="http""#;
+    let orders = format!(
+        r#"http_request_method="GET",http_route="/orders/{{id}}",http_response_status_code="200",{protocol}"#
+    );
+    assert_eq!(count(&orders).as_deref(), Some("2"), "{text}");
+    let broken = format!(
+        r#"http_request_method="GET",http_route="/broken",http_response_status_code="500",error_type="500",{protocol}"#
+    );
+    assert_eq!(count(&broken).as_deref(), Some("1"));
+    let nowhere = format!(r#"http_request_method="GET",http_response_status_code="404",{protocol}"#);
+    assert_eq!(count(&nowhere).as_deref(), Some("1"));
+    assert!(!text.contains("secret") && !text.contains("nowhere"));
+
+    let mut told = None;
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, help) = help.split_once(' ').expect("a name and its meaning");
+            assert!(help.len() > 10, "{line}");
+            told = Some(name);
+        }
+        if !line.starts_with('#') {
+            let name = told.expect("a meaning stands before the figures");
+            assert!(line.starts_with(name), "{line} is told as {name}");
+        }
+    }
+    for part in ["load_shed_limit", "serve_connections", "shutdown_phase", "health_ready", "timeouts_expired"]
+    {
+        assert!(text.contains(&format!("# HELP macadam_{part}")), "{part}");
+    }
+}
