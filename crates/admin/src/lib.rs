@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `/livez`, `/readyz`, `/startupz` | the probes of `macadam-health`, with the reasons of failures |
 //! | `/status` | JSON: all that is known of the process, by a [schema](#status) |
+//! | `/metrics` | what is measured, for Prometheus, where a [text](Admin::metrics) of it was given |
 //! | `/` | the same as a page for people, where the client accepts `text/html` by name; a list of these paths otherwise |
 //! | `/stream` | an event a second: the page's live part, to eight clients at a time |
 //!

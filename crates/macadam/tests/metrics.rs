@@ -72,6 +72,17 @@ async fn a_scrape_tells_of_each_route_and_each_figure_with_what_it_means() {
     assert_eq!(count(&nowhere).as_deref(), Some("1"));
     assert!(!text.contains("secret") && !text.contains("nowhere"));
 
+    // A counter and a gauge whose names differ by `_total` alone are one name to Prometheus.
+    let mut families: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .map(|(name, _)| name.trim_end_matches("_total"))
+        .collect();
+    let all = families.len();
+    families.sort_unstable();
+    families.dedup();
+    assert_eq!(families.len(), all, "{text}");
+
     let mut told = None;
     for line in text.lines() {
         if let Some(help) = line.strip_prefix("# HELP ") {

@@ -11,7 +11,7 @@ use crate::{hand_over::HandedOver, house::House, reason::CloseReason};
 /// | figure | labels | |
 /// |---|---|---|
 /// | `macadam_serve_connections` | | open now, upgraded and lingering ones among them |
-/// | `macadam_serve_connections_total` | | accepted, and not refused |
+/// | `macadam_serve_accepted_total` | | accepted, and not refused |
 /// | `macadam_serve_requests_total` | | handed to the service |
 /// | `macadam_serve_in_flight` | | requests whose response is not over |
 /// | `macadam_serve_accept_errors_total` | | failed calls of `accept` |
@@ -92,7 +92,7 @@ impl Gauges for Handle {
         };
         let figures = &self.house.figures;
         figure("macadam_serve_connections", &[], self.connections() as u64);
-        figure("macadam_serve_connections_total", &[], figures.accepted.get());
+        figure("macadam_serve_accepted_total", &[], figures.accepted.get());
         figure("macadam_serve_requests_total", &[], self.requests());
         figure("macadam_serve_in_flight", &[], self.in_flight() as u64);
         figure("macadam_serve_accept_errors_total", &[], figures.accept_errors.get());
@@ -109,7 +109,7 @@ impl Gauges for Handle {
         const {
             &[
                 Metric::new("macadam_serve_connections", "Connections that are open", &[]),
-                Metric::new("macadam_serve_connections_total", "Connections that were accepted", &[]),
+                Metric::new("macadam_serve_accepted_total", "Connections that were accepted", &[]),
                 Metric::new("macadam_serve_requests_total", "Requests whose head was read", &[]),
                 Metric::new(
                     "macadam_serve_in_flight",

@@ -2,7 +2,7 @@
 //!
 //! [`TelemetryLayer`] runs every request inside a `tracing` span, so that whatever is logged on its behalf bears its
 //! id and its route, and writes one access event when the request is over. It neither installs a subscriber nor
-//! knows OpenTelemetry, has no metrics but the figures below, refuses nothing, and arms no timer.
+//! knows OpenTelemetry's SDK, refuses nothing, and arms no timer.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -64,6 +64,30 @@
 //! What became of it is kept in the handle's [`Outcomes`](macadam_core::Outcomes): a count by outcome, a histogram of how
 //! long requests took, and a line for each of the last that were slow or failed. Nobody allocates or waits for that; it
 //! takes one look at the clock.
+//!
+//! # Metrics
+//!
+//! An [`Exposition`] writes what is measured as OpenMetrics text, with the figures of other handles beside it.
+//!
+//! | metric | what | labels |
+//! |---|---|---|
+//! | `http_server_request_duration_seconds` | a histogram with the [bounds](BOUNDS) of OpenTelemetry's conventions: from the arrival to the last byte, or whatever ended the request before that | all |
+//! | `macadam_http_server_time_to_first_byte_seconds` | the same from the arrival to the response's head | all but `error_type` |
+//! | `macadam_http_server_streams_total` | event streams and upgraded connections that are over; how long they were says nothing of the service, so they are not in the durations | all |
+//! | `http_server_active_requests` | those that are not over | `http_request_method`, `url_scheme` |
+//!
+//! | label | what |
+//! |---|---|
+//! | `http_request_method` | `_OTHER` for one that is in no standard |
+//! | `http_route` | the matched template; absent where none matched, and never the path |
+//! | `http_response_status_code` | of the answer; absent where there was none |
+//! | `error_type` | an [`ErrorType`]: `timeout`, `cancelled`, `shed`, `panic`, `shutdown`, `service`, or the status of a 5xx; absent of a success and of a 4xx, which is the client's |
+//! | `network_protocol_version` | `1.0`, `1.1`, `2`, `3` |
+//! | `url_scheme` | what the request says, or else the [layer's](TelemetryLayer::scheme) |
+//!
+//! None of it is a peer's to choose: ten thousand made-up methods, hosts or paths are one series at the most. Of each metric
+//! 2,047 series are kept, and what is beyond is one more, `otel_metric_overflow="true"`. Each thread counts in cells of its
+//! own, which are found by one word that all labels fit in: no lock, no text to hash, no allocation.
 //!
 //! # Ordering
 //!

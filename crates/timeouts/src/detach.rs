@@ -56,7 +56,7 @@ pub struct DetachLayer {
 /// | name | labels | |
 /// |---|---|---|
 /// | `macadam_timeouts_detached` | | handlers that run on now |
-/// | `macadam_timeouts_detached_total` | `end` = `answered` | too late, with a status below 500 |
+/// | `macadam_timeouts_detached_ended_total` | `end` = `answered` | too late, with a status below 500 |
 /// | | `end` = `failed` | too late, with a status of 500 and more, or an error |
 /// | | `end` = `panicked` | |
 /// | | `end` = `cut` | with the runtime |
@@ -252,7 +252,7 @@ impl Gauges for DetachHandle {
         out(Reading { name: "macadam_timeouts_detached", labels: &[], value: running });
         for (ended, end) in ENDS {
             let value = self.counts.ended[ended as usize].load(Relaxed) as f64;
-            out(Reading { name: "macadam_timeouts_detached_total", labels: &[("end", end)], value });
+            out(Reading { name: "macadam_timeouts_detached_ended_total", labels: &[("end", end)], value });
         }
     }
 
@@ -261,7 +261,7 @@ impl Gauges for DetachHandle {
             &[
                 Metric::new("macadam_timeouts_detached", "Handlers that run on after their 504", &[]),
                 Metric::new(
-                    "macadam_timeouts_detached_total",
+                    "macadam_timeouts_detached_ended_total",
                     "Handlers that ran on after their 504 and are over, by how",
                     &["end"],
                 ),

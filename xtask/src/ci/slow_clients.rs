@@ -54,7 +54,7 @@ pub(super) fn run() -> Result {
 
 impl Attack {
     fn run(&self, service: &Service) -> Result {
-        let before = gauge(service, "macadam_serve_connections_total")?;
+        let before = gauge(service, "macadam_serve_accepted_total")?;
         let mut attackers = self.start(service)?;
         let stopwatch = Stopwatch::start();
         let mut worst = Duration::ZERO;
@@ -72,7 +72,7 @@ impl Attack {
             }
             worst = worst.max(asked.elapsed());
             served += 1;
-            let came = gauge(service, "macadam_serve_connections_total")? - before - served;
+            let came = gauge(service, "macadam_serve_accepted_total")? - before - served;
             // Our own may not be gone yet.
             let left = gauge(service, "macadam_serve_connections")?;
             if came >= CONNECTIONS && left <= 1 {

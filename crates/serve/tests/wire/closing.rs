@@ -105,7 +105,7 @@ async fn the_handles_figures_add_up() {
         figures,
         [
             ("macadam_serve_connections", None, 1.0),
-            ("macadam_serve_connections_total", None, 2.0),
+            ("macadam_serve_accepted_total", None, 2.0),
             ("macadam_serve_requests_total", None, 7.0),
             ("macadam_serve_in_flight", None, 1.0),
             ("macadam_serve_closes_total", Some("ended".to_owned()), 1.0),
