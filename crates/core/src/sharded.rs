@@ -24,14 +24,15 @@ impl<T> Sharded<T> {
         Self::with_shares(threads(), share)
     }
 
-    /// So many shares, at least one.
+    /// So many shares, rounded up to a power of two: a thread finds its own without a division.
     pub fn with_shares(shares: usize, share: impl Fn() -> T) -> Self {
-        Self { shards: (0..shares.max(1)).map(|_| Arc::new(Share(share()))).collect() }
+        Self { shards: (0..shares.next_power_of_two()).map(|_| Arc::new(Share(share()))).collect() }
     }
 
     /// The calling thread's share. Threads take shares in turn, so where there are more threads some have the same.
+    #[inline]
     pub fn mine(&self) -> &Arc<Share<T>> {
-        &self.shards[number_of_this_thread() % self.shards.len()]
+        &self.shards[number_of_this_thread() & (self.shards.len() - 1)]
     }
 
     /// All shares.
