@@ -145,7 +145,7 @@ mod tests {
             for _ in 0..requests {
                 let context = RequestContext::of(&mut Request::new(()));
                 context.settle(outcome);
-                self.outcomes.begin().end(&context, None, false);
+                self.outcomes.end(&context, None, false);
             }
             self.now += SECOND;
             self.read();

@@ -99,7 +99,7 @@ async fn nothing_hostile_gets_in_neither_into_the_page_nor_into_the_stream() {
     assert!(context.set_request_id(HOSTILE).is_err(), "an id is none that could hurt");
     context.set_route(Route::intern(HOSTILE));
     context.settle(Outcome::Panicked);
-    outcomes.begin().end(&context, None, false);
+    outcomes.end(&context, None, false);
     sleep(Duration::from_millis(50)).await;
     let admin = Admin::bind(anywhere(), health).unwrap().service(HOSTILE).version(HOSTILE);
     let admin = admin.outcomes(outcomes).gauges(Arc::new(Figure(HOSTILE))).spawn().unwrap();
@@ -144,7 +144,7 @@ async fn the_stream_tells_within_a_second_of_what_is_new() {
     assert!(first.contains("<dl>") && !first.contains("panicked"), "{first}");
     let context = RequestContext::of(&mut Request::new(()));
     context.settle(Outcome::Panicked);
-    outcomes.begin().end(&context, None, false);
+    outcomes.end(&context, None, false);
     let happened = Instant::now();
     assert!(events(&mut stream, 1).await.contains("panicked"));
     assert!(happened.elapsed() < Duration::from_millis(1_500), "{:?}", happened.elapsed());
@@ -237,7 +237,7 @@ async fn who_asks_is_told_what_is_true_after_he_asked() {
     for count in 1..=5 {
         let context = RequestContext::of(&mut Request::new(()));
         context.settle(Outcome::Failed);
-        outcomes.begin().end(&context, None, false);
+        outcomes.end(&context, None, false);
         let status = client.get("/status").await;
         assert_eq!(status.text().matches("\"outcome\": \"failed\"").count(), count);
     }

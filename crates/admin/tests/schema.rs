@@ -82,7 +82,7 @@ async fn the_status_of_a_busy_service_is_what_the_schema_says() {
         context.set_request_id("01J-42").unwrap();
         route.into_iter().for_each(|route| context.set_route(route));
         context.settle(Outcome::TimedOut);
-        outcomes.begin().end(&context, None, false);
+        outcomes.end(&context, None, false);
     }
     let waiting = RequestContext::of(&mut Request::new(()));
     waiting.set_request_id("01J-43").unwrap();

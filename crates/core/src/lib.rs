@@ -53,7 +53,7 @@ pub use body::{BodyRule, End, Guard, GuardedBody, GuardedFuture, Hold, ResponseB
 pub use context::{Criticality, Outcome, Protocol, RequestContext, Route, Stage, Wire};
 pub use gauges::{Gauges, Metric, Reading};
 pub use in_flight::{InFlight, InFlightGuard};
-pub use outcomes::{Begun, Durations, Noted, Outcomes};
+pub use outcomes::{Durations, Noted, Outcomes};
 pub use phase::{Phase, PhaseOwner, PhaseWatch};
 pub use rejection::{Kind, Rejection, Render};
 pub use sharded::{Sharded, Share};

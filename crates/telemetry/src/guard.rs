@@ -1,14 +1,14 @@
 //! What is recorded of a request as it goes along, and said when it is over.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use http::{Method, StatusCode, response};
-use macadam_core::{Begun, End, Guard, Outcome, RequestContext, Share, Streaming, context::Id};
+use macadam_core::{End, Guard, Outcome, RequestContext, Share, Streaming, context::Id};
 use tracing::{Level, Span, field::Empty};
 
 use crate::{
     handle::TelemetryHandle,
-    metrics::{ErrorType, Labels, Metrics},
+    metrics::{ErrorType, Labels, Recorder},
 };
 
 /// Held from the layer's call to the response's end; fills the request's span in, and writes the access event.
@@ -20,15 +20,13 @@ pub struct RequestGuard {
     status: Option<StatusCode>,
     streams: bool,
     end: End,
-    /// There until the drop.
-    begun: Option<Begun>,
-    metrics: Arc<Share<Arc<Metrics>>>,
+    recorder: Arc<Share<Recorder>>,
 }
 
 impl RequestGuard {
     pub(crate) fn new(context: RequestContext, labels: Labels, handle: &TelemetryHandle) -> Self {
-        let metrics = Arc::clone(handle.recorder());
-        metrics.begin(labels);
+        let recorder = Arc::clone(handle.recorded().recorder());
+        recorder.begin(labels);
         let span = tracing::info_span!(
             target: "macadam::request",
             "request",
@@ -39,16 +37,7 @@ impl RequestGuard {
             outcome = Empty,
         );
         // Until a future holds it, nothing but a panic in the service's call can end it.
-        Self {
-            context,
-            span,
-            labels,
-            status: None,
-            streams: false,
-            end: End::Panicked,
-            begun: Some(handle.outcomes().begin()),
-            metrics,
-        }
+        Self { context, span, labels, status: None, streams: false, end: End::Panicked, recorder }
     }
 
     pub(crate) fn span(&self) -> &Span {
@@ -74,7 +63,7 @@ impl Guard for RequestGuard {
         self.status = Some(head.status);
         self.streams = self.goes_on(head);
         let route = self.context.route();
-        self.metrics.first_byte(
+        self.recorder.first_byte(
             self.labels.answered(route, self.status),
             route,
             self.context.arrival().elapsed(),
@@ -96,10 +85,10 @@ impl Drop for RequestGuard {
         self.context.settle(self.end.outcome());
         let outcome = self.context.outcome();
         // The request's only look at the clock here.
-        let took = self.begun.take().map(|begun| begun.end(&self.context, self.status, self.streams));
+        let took = self.recorder.shared.outcomes.end(&self.context, self.status, self.streams);
         let route = self.context.route();
         let labels = self.labels.answered(route, self.status).failed(ErrorType::of(outcome, self.status));
-        self.metrics.end(labels, route, took.unwrap_or_default(), self.streams);
+        self.recorder.end(labels, route, took, self.streams);
         if !self.span.is_disabled() {
             self.span.record("outcome", outcome.as_str());
             if self.status.is_none() {
@@ -113,7 +102,7 @@ impl Drop for RequestGuard {
                     $level,
                     status = self.status.map(|status| status.as_u16()),
                     outcome = outcome.as_str(),
-                    duration_seconds = took.as_ref().map(Duration::as_secs_f64),
+                    duration_seconds = took.as_secs_f64(),
                     "request ended",
                 )
             };

@@ -1,8 +1,8 @@
 //! What is read of the requests from outside.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use macadam_core::{Gauges, Metric, Outcome, Outcomes, Reading, Sharded, Share};
+use macadam_core::{Gauges, Metric, Outcome, Outcomes, Reading};
 
 use crate::metrics::Metrics;
 
@@ -12,29 +12,27 @@ use crate::metrics::Metrics;
 /// As [`Gauges`] it is `macadam_requests_active`, and `macadam_requests_ended_total` by `outcome`.
 #[derive(Clone)]
 pub struct TelemetryHandle {
-    outcomes: Outcomes,
-    // On each thread again, so that a request which holds it touches no other thread's reference count.
-    metrics: Sharded<Arc<Metrics>>,
+    metrics: Metrics,
 }
 
 impl TelemetryHandle {
     pub(crate) fn new() -> Self {
-        let metrics = Arc::new(Metrics::new());
-        Self { outcomes: Outcomes::new(), metrics: Sharded::new(|| Arc::clone(&metrics)) }
+        Self { metrics: Metrics::new() }
     }
 
-    pub(crate) fn recorder(&self) -> &Arc<Share<Arc<Metrics>>> {
-        self.metrics.mine()
+    pub(crate) fn recorded(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// How many requests are active: from the layer's call until the response is over or given up.
     pub fn active(&self) -> usize {
-        self.outcomes.pending()
+        let active: u64 = self.metrics.active().map(|(_, _, active)| active).sum();
+        usize::try_from(active).unwrap_or(usize::MAX)
     }
 
     /// What became of the requests that are over: how many, how long they took, and the last that were slow or failed.
     pub fn outcomes(&self) -> &Outcomes {
-        &self.outcomes
+        self.metrics.outcomes()
     }
 }
 
@@ -45,7 +43,7 @@ impl Gauges for TelemetryHandle {
             out(Reading {
                 name: "macadam_requests_ended_total",
                 labels: &[("outcome", outcome.as_str())],
-                value: self.outcomes.count(*outcome) as f64,
+                value: self.outcomes().count(*outcome) as f64,
             });
         }
     }

@@ -91,7 +91,7 @@ async fn of_a_thread_the_last_32_are_kept_the_latest_first() {
         let context = RequestContext::of(&mut Request::new(()));
         context.set_request_id(format!("{id}")).unwrap();
         context.settle(Outcome::Panicked);
-        outcomes.begin().end(&context, None, false);
+        outcomes.end(&context, None, false);
         sleep(TICK).await;
     }
     let ids: Vec<_> = outcomes.noted().iter().map(|noted| noted.id.unwrap().to_string()).collect();

@@ -7,7 +7,7 @@
 mod durations;
 mod noted;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use http::StatusCode;
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use self::{durations::Buckets, noted::Notes};
 pub use self::{durations::Durations, noted::Noted};
 use crate::{
     context::{Outcome, RequestContext},
-    sharded::{Sharded, Share},
+    sharded::Sharded,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -29,12 +29,9 @@ use crate::{
 ///
 /// let outcomes = Outcomes::new();
 /// let context = RequestContext::of(&mut Request::new(()));
-/// let begun = outcomes.begin();
-/// assert_eq!(outcomes.pending(), 1);
-///
 /// context.settle(Outcome::Finished);
-/// begun.end(&context, Some(StatusCode::INTERNAL_SERVER_ERROR), false);
-/// assert_eq!((outcomes.pending(), outcomes.count(Outcome::Finished)), (0, 1));
+/// outcomes.end(&context, Some(StatusCode::INTERNAL_SERVER_ERROR), false);
+/// assert_eq!(outcomes.count(Outcome::Finished), 1);
 /// assert_eq!(outcomes.durations().count(), 1);
 /// assert_eq!(outcomes.noted()[0].status, Some(StatusCode::INTERNAL_SERVER_ERROR));
 /// ```
@@ -48,13 +45,6 @@ struct Shard {
     failed: AtomicU64,
     durations: Buckets,
     notes: Notes,
-}
-
-/// A request that is not over until this has [ended](Self::end), or is dropped.
-#[must_use = "the request is over when this is dropped"]
-pub struct Begun {
-    // How many are pending is how often the shards are held.
-    shard: Arc<Share<Shard>>,
 }
 
 impl Outcomes {
@@ -73,15 +63,29 @@ impl Outcomes {
         Self { shards: Sharded::new(shard) }
     }
 
-    /// A request begins.
+    /// A request is over, as its context says. `status` is that of its answer, where it had one, and `streams`
+    /// whether that went on for as long as its client liked.
+    ///
+    /// Returns how long the request took, from its arrival: the one look at the clock that it needs.
     #[inline]
-    pub fn begin(&self) -> Begun {
-        Begun { shard: Arc::clone(self.shards.mine()) }
-    }
-
-    /// How many have begun and not ended.
-    pub fn pending(&self) -> usize {
-        self.shards.iter().map(|shard| Arc::strong_count(shard) - 1).sum()
+    pub fn end(&self, context: &RequestContext, status: Option<StatusCode>, streams: bool) -> Duration {
+        let ended = Instant::now();
+        let took = ended.saturating_duration_since(context.arrival());
+        let outcome = context.outcome();
+        let shard = self.shards.mine();
+        shard.counts[outcome as usize].fetch_add(1, Relaxed);
+        if outcome != Outcome::Shed && !streams {
+            shard.durations.add(took);
+        }
+        let failed = has_failed(outcome, status);
+        if failed {
+            shard.failed.fetch_add(1, Relaxed);
+        }
+        let slow = took >= SLOW && !streams && outcome != Outcome::Shed;
+        if failed || slow {
+            shard.notes.add(Noted::of(context, status, took, ended));
+        }
+        took
     }
 
     /// How many ended in this way so far.
@@ -116,32 +120,6 @@ impl Outcomes {
     }
 }
 
-impl Begun {
-    /// The request is over, as its context says. `status` is that of its answer, where it had one, and `streams`
-    /// whether that went on for as long as its client liked.
-    ///
-    /// Returns how long the request took, from its arrival: the one look at the clock that it needs.
-    #[inline]
-    pub fn end(self, context: &RequestContext, status: Option<StatusCode>, streams: bool) -> Duration {
-        let ended = Instant::now();
-        let took = ended.saturating_duration_since(context.arrival());
-        let outcome = context.outcome();
-        self.shard.counts[outcome as usize].fetch_add(1, Relaxed);
-        if outcome != Outcome::Shed && !streams {
-            self.shard.durations.add(took);
-        }
-        let failed = has_failed(outcome, status);
-        if failed {
-            self.shard.failed.fetch_add(1, Relaxed);
-        }
-        let slow = took >= SLOW && !streams && outcome != Outcome::Shed;
-        if failed || slow {
-            self.shard.notes.add(Noted::of(context, status, took, ended));
-        }
-        took
-    }
-}
-
 #[inline]
 fn has_failed(outcome: Outcome, status: Option<StatusCode>) -> bool {
     match outcome {
@@ -155,12 +133,6 @@ impl fmt::Debug for Outcomes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = Outcome::ALL.iter().map(|outcome| (outcome, self.count(*outcome)));
         f.debug_map().entries(counts).finish()
-    }
-}
-
-impl fmt::Debug for Begun {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Begun").finish_non_exhaustive()
     }
 }
 

@@ -6,14 +6,17 @@ mod series;
 mod text;
 
 use std::{
-    sync::atomic::{
-        AtomicU64,
-        Ordering::{Acquire, Relaxed, Release},
+    sync::{
+        Arc,
+        atomic::{
+            AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     time::Duration,
 };
 
-use macadam_core::{Route, Sharded};
+use macadam_core::{Outcomes, Route, Sharded, Share};
 
 pub(crate) use self::labels::Labels;
 pub use self::{
@@ -21,20 +24,38 @@ pub use self::{
     labels::{ErrorType, Scheme},
     text::Exposition,
 };
-use self::{histogram::Cell, labels::METHODS, series::Series};
+use self::{
+    histogram::Cell,
+    labels::METHODS,
+    series::{Cells, Series},
+};
 
-/// The metrics of one layer.
+/// The metrics of one layer. Clones are one.
+#[derive(Clone)]
 pub(crate) struct Metrics {
-    /// From the arrival to the end.
-    durations: Series<Cell>,
-    /// From the arrival to the response's head.
-    first_bytes: Series<Cell>,
-    /// Responses that went on for as long as their client liked: how long that was says nothing of the service.
-    streams: Series<AtomicU64>,
-    turnout: Sharded<[[Turnout; METHODS.len()]; 2]>,
+    recorders: Sharded<Recorder>,
+    shared: Arc<Shared>,
 }
 
-/// Of one method and scheme. What begins on one thread may end on another, so only the sums over all threads compare.
+/// What the threads share.
+pub(crate) struct Shared {
+    series: Series,
+    pub(crate) outcomes: Outcomes,
+}
+
+/// One thread's part. A request writes to that of the thread where it began, wherever it goes.
+pub(crate) struct Recorder {
+    pub(crate) shared: Arc<Shared>,
+    turnout: [[Turnout; METHODS.len()]; 2],
+    /// From the arrival to the end.
+    durations: Cells<Cell>,
+    /// From the arrival to the response's head.
+    first_bytes: Cells<Cell>,
+    /// Responses that went on for as long as their client liked: how long that was says nothing of the service.
+    streams: Cells<AtomicU64>,
+}
+
+/// Of one method and scheme.
 #[derive(Default)]
 struct Turnout {
     begun: AtomicU64,
@@ -43,14 +64,43 @@ struct Turnout {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        Self {
-            durations: Series::new(),
-            first_bytes: Series::new(),
-            streams: Series::new(),
-            turnout: Sharded::new(Default::default),
-        }
+        let shared = Arc::new(Shared { series: Series::new(), outcomes: Outcomes::new() });
+        let recorder = || Recorder {
+            shared: Arc::clone(&shared),
+            turnout: Default::default(),
+            durations: Cells::new(),
+            first_bytes: Cells::new(),
+            streams: Cells::new(),
+        };
+        Self { recorders: Sharded::new(recorder), shared }
     }
 
+    /// This thread's.
+    #[inline]
+    pub(crate) fn recorder(&self) -> &Arc<Share<Recorder>> {
+        self.recorders.mine()
+    }
+
+    pub(crate) fn outcomes(&self) -> &Outcomes {
+        &self.shared.outcomes
+    }
+
+    /// How many requests are active, of each method and scheme that there has been.
+    pub(crate) fn active(&self) -> impl Iterator<Item = (&'static str, Scheme, u64)> {
+        let kinds = [Scheme::Http, Scheme::Https].into_iter().flat_map(|scheme| {
+            METHODS.into_iter().enumerate().map(move |(code, method)| (scheme, code, method))
+        });
+        kinds.filter_map(|(scheme, code, method)| {
+            let all = || self.recorders.iter().map(|recorder| &recorder.turnout[scheme as usize][code]);
+            // What has ended is read first, so that nothing has ended which had not begun.
+            let ended: u64 = all().map(|turnout| turnout.ended.load(Acquire)).sum();
+            let begun: u64 = all().map(|turnout| turnout.begun.load(Relaxed)).sum();
+            (begun > 0).then(|| (method, scheme, begun.saturating_sub(ended)))
+        })
+    }
+}
+
+impl Recorder {
     #[inline]
     pub(crate) fn begin(&self, labels: Labels) {
         self.turnout(labels).begun.fetch_add(1, Relaxed);
@@ -58,35 +108,22 @@ impl Metrics {
 
     #[inline]
     pub(crate) fn first_byte(&self, labels: Labels, route: Option<Route>, after: Duration) {
-        self.first_bytes.cell(labels, route).add(after);
+        self.first_bytes.get(self.shared.series.number(labels, route)).add(after);
     }
 
     #[inline]
     pub(crate) fn end(&self, labels: Labels, route: Option<Route>, took: Duration, streamed: bool) {
         self.turnout(labels).ended.fetch_add(1, Release);
+        let number = self.shared.series.number(labels, route);
         if streamed {
-            self.streams.cell(labels, route).fetch_add(1, Relaxed);
+            self.streams.get(number).fetch_add(1, Relaxed);
         } else {
-            self.durations.cell(labels, route).add(took);
+            self.durations.get(number).add(took);
         }
     }
 
     #[inline]
     fn turnout(&self, labels: Labels) -> &Turnout {
-        &self.turnout.mine()[labels.scheme() as usize][labels.method_code()]
-    }
-
-    /// How many requests are active, of each method and scheme that there has been.
-    fn active(&self) -> impl Iterator<Item = (&'static str, Scheme, u64)> {
-        let kinds = [Scheme::Http, Scheme::Https].into_iter().flat_map(|scheme| {
-            METHODS.into_iter().enumerate().map(move |(code, method)| (scheme, code, method))
-        });
-        kinds.filter_map(|(scheme, code, method)| {
-            let all = || self.turnout.iter().map(|shard| &shard[scheme as usize][code]);
-            // What has ended is read first, so that nothing has ended which had not begun.
-            let ended: u64 = all().map(|turnout| turnout.ended.load(Acquire)).sum();
-            let begun: u64 = all().map(|turnout| turnout.begun.load(Relaxed)).sum();
-            (begun > 0).then(|| (method, scheme, begun.saturating_sub(ended)))
-        })
+        &self.turnout[labels.scheme() as usize][labels.method_code()]
     }
 }

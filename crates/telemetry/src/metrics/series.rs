@@ -8,23 +8,25 @@ use std::sync::{
     },
 };
 
-use macadam_core::{Route, Sharded};
+use macadam_core::Route;
 
 use super::labels::Labels;
 
-/// A cell for each combination of labels, on each thread.
+/// A number for each combination of labels.
 ///
 /// The labels' [key](Labels::key) is looked up in a table with open addressing, which only grows, up to [`LIMIT`] series;
 /// whatever more there is, is one series that says so. A lock is taken to add a series, and never again for it.
-pub(crate) struct Series<C> {
+pub(crate) struct Series {
     table: Box<[Place]>,
     /// The labels of each series, in the order of their numbers. The first is what found no place.
     labels: Box<[OnceLock<Identity>]>,
     count: Mutex<u32>,
     /// There are more than there is place for.
     overflows: AtomicBool,
-    shards: Sharded<Chunks<C>>,
 }
+
+/// One thread's cells of the series of one metric, made as they are needed.
+pub(crate) struct Cells<C>(Box<[OnceLock<Box<[C]>>]>);
 
 /// The labels of a series, and the route that they are of.
 pub(crate) type Identity = (Labels, Option<Route>);
@@ -37,30 +39,25 @@ struct Place {
     number: AtomicU32,
 }
 
-/// One thread's cells, made as their series appear.
-struct Chunks<C>(Box<[OnceLock<Box<[C]>>]>);
-
-impl<C: Default + Sync> Series<C> {
+impl Series {
     pub(crate) fn new() -> Self {
         Self {
             table: (0..PLACES).map(|_| Place::default()).collect(),
             labels: (0..LIMIT).map(|_| OnceLock::new()).collect(),
             count: Mutex::new(1),
             overflows: AtomicBool::new(false),
-            shards: Sharded::new(|| Chunks((0..LIMIT / CHUNK).map(|_| OnceLock::new()).collect())),
         }
     }
 
-    /// This thread's cell of the series with these labels, which are of this route.
+    /// The number of the series with these labels, which are of this route.
     #[inline]
-    pub(crate) fn cell(&self, labels: Labels, route: Option<Route>) -> &C {
-        let key = labels.key();
-        let number = match self.find(key) {
+    pub(crate) fn number(&self, labels: Labels, route: Option<Route>) -> usize {
+        let number = match self.find(labels.key()) {
             Ok(number) => number,
             Err(_) if self.overflows.load(Relaxed) => OVERFLOW,
             Err(_) => self.add(labels, route),
         };
-        self.shards.mine().get(number as usize)
+        number as usize
     }
 
     /// The number of the series with this key, or else the place where the key would stand.
@@ -99,29 +96,31 @@ impl<C: Default + Sync> Series<C> {
         number
     }
 
-    /// Calls `each` for every series with its cells: with no labels for that of all that found no place, if there is any.
-    pub(crate) fn for_each(&self, mut each: impl FnMut(Option<&Identity>, &mut dyn Iterator<Item = &C>)) {
+    /// Every series' number and labels: no labels for that of all that found no place.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, Option<&Identity>)> {
         let count = *self.count.lock().unwrap_or_else(PoisonError::into_inner) as usize;
-        let first = usize::from(!self.overflows.load(Relaxed));
-        for number in first..count {
-            each(self.labels[number].get(), &mut self.shards.iter().filter_map(|shard| shard.read(number)));
-        }
+        (0..count).map(|number| (number, self.labels[number].get()))
     }
 }
 
-impl<C: Default> Chunks<C> {
+impl<C: Default> Cells<C> {
+    pub(crate) fn new() -> Self {
+        Self((0..LIMIT / CHUNK).map(|_| OnceLock::new()).collect())
+    }
+
     #[inline]
-    fn get(&self, number: usize) -> &C {
+    pub(crate) fn get(&self, number: usize) -> &C {
         let chunk = self.0[number / CHUNK].get_or_init(|| (0..CHUNK).map(|_| C::default()).collect());
         &chunk[number % CHUNK]
     }
 
-    fn read(&self, number: usize) -> Option<&C> {
+    /// Nothing where the thread has counted nothing near it.
+    pub(crate) fn read(&self, number: usize) -> Option<&C> {
         Some(&self.0[number / CHUNK].get()?[number % CHUNK])
     }
 }
 
-/// As many series of one metric as OpenTelemetry's SDK keeps, to the next power of two.
+/// As many series as OpenTelemetry's SDK keeps of a metric, to the next power of two.
 const LIMIT: usize = 2048;
 const PLACES: usize = 2 * LIMIT;
 /// Of so many series a thread makes the cells at once.
@@ -138,54 +137,49 @@ mod tests {
     use super::*;
     use crate::metrics::labels::Scheme;
 
-    fn cell(series: &Series<AtomicU64>, route: Option<Route>, status: u16) -> &AtomicU64 {
+    fn number(series: &Series, route: Option<Route>, status: u16) -> usize {
         let labels = Labels::of(&Wire::of(&Request::new(())), None, Scheme::Http);
-        series.cell(labels.answered(route, StatusCode::from_u16(status).ok()), route)
-    }
-
-    fn counts(series: &Series<AtomicU64>) -> Vec<(Option<u64>, u64)> {
-        let mut counts = Vec::new();
-        series.for_each(|labels, cells| {
-            let status = labels.map(|(labels, _)| labels.status());
-            counts.push((status, cells.map(|cell| cell.load(Relaxed)).sum()));
-        });
-        counts
+        series.number(labels.answered(route, StatusCode::from_u16(status).ok()), route)
     }
 
     #[test]
     fn threads_that_meet_a_series_at_the_same_time_make_it_once_and_lose_no_count() {
-        let series = Series::<AtomicU64>::new();
+        let (series, cells) = (Series::new(), Cells::<AtomicU64>::new());
         let start = Barrier::new(4);
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     start.wait();
                     for round in 0..1_000 {
-                        cell(&series, None, 200 + round % 100).fetch_add(1, Relaxed);
+                        cells.get(number(&series, None, 200 + round % 100)).fetch_add(1, Relaxed);
                     }
                 });
             }
         });
-        let counts = counts(&series);
-        assert_eq!(counts.len(), 100);
-        assert!(counts.iter().all(|(status, count)| status.is_some() && *count == 40), "{counts:?}");
+        let mut statuses = Vec::new();
+        for (number, labels) in series.iter() {
+            let count = cells.read(number).map_or(0, |cell| cell.load(Relaxed));
+            assert_eq!(count, if labels.is_some() { 40 } else { 0 });
+            statuses.extend(labels.map(|(labels, _)| labels.status()));
+        }
+        statuses.sort_unstable();
+        assert!(statuses.into_iter().eq(200..300));
     }
 
     #[test]
     fn what_is_beyond_the_limit_is_one_series_more() {
-        let series = Series::<AtomicU64>::new();
+        let series = Series::new();
         let routes = (LIMIT + 10).div_ceil(900);
+        let mut numbers = Vec::new();
         for route in 0..routes {
             let route = Route::intern(&format!("/limit/{route}"));
-            for status in 100..1000 {
-                cell(&series, Some(route), status).fetch_add(1, Relaxed);
-            }
+            numbers.extend((100..1000).map(|status| number(&series, Some(route), status)));
         }
-        let counts = counts(&series);
-        assert_eq!(counts.len(), LIMIT);
-        assert_eq!(counts[0], (None, (routes * 900 - (LIMIT - 1)) as u64));
-        assert!(counts[1..].iter().all(|(labels, count)| labels.is_some() && *count == 1));
+        let (known, beyond) = numbers.split_at(LIMIT - 1);
+        assert!(known.iter().copied().eq(1..LIMIT));
+        assert!(beyond.iter().all(|number| *number == OVERFLOW as usize) && !beyond.is_empty());
+        assert!(series.iter().all(|(number, labels)| labels.is_some() == (number > 0)));
         // One that was there before is still its own.
-        assert_eq!(cell(&series, Some(Route::intern("/limit/0")), 100).load(Relaxed), 1);
+        assert_eq!(number(&series, Some(Route::intern("/limit/0")), 100), 1);
     }
 }

@@ -1,6 +1,11 @@
 //! The metrics as a text that Prometheus reads.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use macadam_core::{Gauges, Metric, Reading};
 use prometheus_client::{
@@ -11,8 +16,9 @@ use prometheus_client::{
 };
 
 use super::{
+    Recorder,
     histogram::{BOUNDS, Cell, Sum},
-    series::{Identity, Series},
+    series::{Cells, Identity},
 };
 use crate::handle::TelemetryHandle;
 
@@ -83,13 +89,18 @@ struct Requests(TelemetryHandle);
 
 impl Collector for Requests {
     fn encode(&self, mut to: DescriptorEncoder) -> fmt::Result {
-        let metrics = self.0.recorder();
-        let mut histogram = |name, help, series: &Series<Cell>| {
+        let metrics = self.0.recorded();
+        let mut histogram = |name, help, cells: fn(&Recorder) -> &Cells<Cell>| {
             let mut family = to.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
-            each(series, |labels, cells| {
-                let sum = Sum::of(cells);
+            metrics.shared.series.iter().try_for_each(|(number, identity)| {
+                let sum =
+                    Sum::of(metrics.recorders.iter().filter_map(|recorder| cells(recorder).read(number)));
+                if sum.count() == 0 {
+                    return Ok(());
+                }
                 let buckets: Vec<_> =
                     BOUNDS.into_iter().chain([f64::INFINITY]).zip(sum.counts.iter().copied()).collect();
+                let labels = labels(identity);
                 let mut encoder = family.encode_family(&labels)?;
                 encoder.encode_histogram::<[(&str, &str); 0]>(sum.seconds, sum.count(), &buckets, None)
             })
@@ -97,19 +108,22 @@ impl Collector for Requests {
         histogram(
             "http_server_request_duration",
             "Duration of HTTP server requests, from their arrival to the last byte of the response",
-            &metrics.durations,
+            |recorder| &recorder.durations,
         )?;
         histogram(
             "macadam_http_server_time_to_first_byte",
             "Time from the arrival of a request to the head of its response",
-            &metrics.first_bytes,
+            |recorder| &recorder.first_bytes,
         )?;
         let streams = "Event streams and upgraded connections that are over, which are not in the durations";
         let mut family =
             to.encode_descriptor("macadam_http_server_streams", streams, None, MetricType::Counter)?;
-        each(&metrics.streams, |labels, cells| {
-            let count: u64 = cells.map(|cell| cell.load(std::sync::atomic::Ordering::Relaxed)).sum();
-            ConstCounter::new(count).encode(family.encode_family(&labels)?)
+        metrics.shared.series.iter().try_for_each(|(number, identity)| {
+            let cells = metrics.recorders.iter().filter_map(|recorder| recorder.streams.read(number));
+            match cells.map(|cell| cell.load(Relaxed)).sum::<u64>() {
+                0 => Ok(()),
+                count => ConstCounter::new(count).encode(family.encode_family(&labels(identity))?),
+            }
         })?;
         let active = "HTTP server requests that have arrived and are not over";
         let mut family =
@@ -121,26 +135,12 @@ impl Collector for Requests {
     }
 }
 
-type Pairs<'a> = Vec<(&'static str, std::borrow::Cow<'a, str>)>;
+type Pairs = Vec<(&'static str, Cow<'static, str>)>;
 
-/// Goes through all series, to the first error.
-fn each<C: Default + Sync>(
-    series: &Series<C>,
-    mut write: impl FnMut(Pairs<'_>, &mut dyn Iterator<Item = &C>) -> fmt::Result,
-) -> fmt::Result {
-    let mut written = Ok(());
-    series.for_each(|labels, cells| {
-        if written.is_ok() {
-            written = write(pairs(labels), cells);
-        }
-    });
-    written
-}
-
-fn pairs(labels: Option<&Identity>) -> Pairs<'static> {
+fn labels(identity: Option<&Identity>) -> Pairs {
     // What the SDKs of OpenTelemetry say of what is beyond their limit.
-    let Some((labels, route)) = labels else { return vec![("otel_metric_overflow", "true".into())] };
-    let mut pairs: Pairs<'static> = vec![("http_request_method", labels.method().into())];
+    let Some((labels, route)) = identity else { return vec![("otel_metric_overflow", "true".into())] };
+    let mut pairs: Pairs = vec![("http_request_method", labels.method().into())];
     if let Some(route) = route {
         pairs.push(("http_route", route.as_str().into()));
     }
