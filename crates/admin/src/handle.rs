@@ -146,6 +146,8 @@ fn run(
             never = watching => match never {},
         }
     });
+    // Dropped, it would wait for a scrape that hangs.
+    runtime.shutdown_background();
 }
 
 /// Platforms, operators and scrapers are few; at the cap whoever has been silent longest makes room.
