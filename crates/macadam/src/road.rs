@@ -17,7 +17,7 @@ use macadam_graceful_shutdown::{Draining, Report, Shutdown, ShutdownHandle};
 use macadam_health::{Health, RuntimeWatch};
 use macadam_load_shed::LoadShedHandle;
 use macadam_serve::{Listener, Server};
-use macadam_telemetry::{Exposition, TelemetryHandle};
+use macadam_telemetry::{Exposition, Process, TelemetryHandle};
 
 use crate::{
     builder::RoadBuilder,
@@ -259,8 +259,9 @@ impl Road {
         let admin = self.version.iter().fold(admin, Admin::version);
         let gauges: Vec<_> = self.gauges.iter().cloned().chain(gauges).collect();
         let health: Arc<dyn Gauges> = Arc::new(self.health.clone());
+        let process: Arc<dyn Gauges> = Arc::new(Process::new(tokio::runtime::Handle::current()));
         let exposition = Exposition::new().requests(self.telemetry.clone());
-        let exposition = gauges.iter().cloned().chain([health]).fold(exposition, Exposition::gauges);
+        let exposition = gauges.iter().cloned().chain([health, process]).fold(exposition, Exposition::gauges);
         let admin = admin.metrics(Exposition::CONTENT_TYPE, move || exposition.text());
         Ok(Some(gauges.into_iter().fold(admin, Admin::gauges)))
     }

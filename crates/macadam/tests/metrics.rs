@@ -95,6 +95,9 @@ async fn a_scrape_tells_of_each_route_and_each_figure_with_what_it_means() {
             assert!(line.starts_with(name), "{line} is told as {name}");
         }
     }
+    for name in ["process_memory_usage_bytes", "process_cpu_time_seconds_total", "tokio_runtime_workers"] {
+        assert!(text.lines().any(|line| line.starts_with(name)), "{name}");
+    }
     for part in ["load_shed_limit", "serve_connections", "shutdown_phase", "health_ready", "timeouts_expired"]
     {
         assert!(text.contains(&format!("# HELP macadam_{part}")), "{part}");

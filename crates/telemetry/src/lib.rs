@@ -85,6 +85,8 @@
 //! | `network_protocol_version` | `1.0`, `1.1`, `2`, `3` |
 //! | `url_scheme` | what the request says, or else the [layer's](TelemetryLayer::scheme) |
 //!
+//! [`Process`] has figures of the process, of its control group and of tokio's runtime, for the same text.
+//!
 //! None of it is a peer's to choose: ten thousand made-up methods, hosts or paths are one series at the most. Of each metric
 //! 2,047 series are kept, and what is beyond is one more, `otel_metric_overflow="true"`. Each thread counts in cells of its
 //! own, which are found by one word that all labels fit in: no lock, no text to hash, no allocation.
@@ -107,6 +109,7 @@ mod handle;
 mod in_span;
 mod layer;
 mod metrics;
+mod process;
 mod service;
 
 pub use self::{
@@ -115,5 +118,6 @@ pub use self::{
     in_span::InSpan,
     layer::TelemetryLayer,
     metrics::{BOUNDS, ErrorType, Exposition, Scheme},
+    process::Process,
     service::{ResponseFuture, SpannedBody, Telemetry},
 };
