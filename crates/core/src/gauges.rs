@@ -45,7 +45,7 @@ impl Metric {
 ///     }
 ///
 ///     fn metrics(&self) -> &'static [Metric] {
-///         &[Metric::new("door_open", "Whether the door is open", &["side"])]
+///         const { &[Metric::new("door_open", "Whether the door is open", &["side"])] }
 ///     }
 /// }
 ///

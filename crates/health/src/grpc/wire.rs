@@ -188,7 +188,7 @@ mod tests {
         let both = [("", Serving::Yes), ("a.B", Serving::No)];
         assert_eq!(
             list(both.into_iter()),
-            &b"\0\0\0\0\x15\x0a\x06\x0a\x00\x12\x02\x08\x01\x0a\x09\x0a\x03a.B\x12\x02\x08\x02"[..]
+            &b"\0\0\0\0\x13\x0a\x06\x0a\x00\x12\x02\x08\x01\x0a\x09\x0a\x03a.B\x12\x02\x08\x02"[..]
         );
         let long = "x".repeat(300);
         assert_eq!(list([(long.as_str(), Serving::Yes)].into_iter()).len(), 5 + 3 + 3 + 300 + 4);

@@ -198,5 +198,5 @@ async fn who_finds_the_admin_address_taken_serves_and_has_it_as_soon_as_it_is_fr
     assert_eq!(timeout(Duration::from_secs(10), answers).await.unwrap(), 200);
     torture.signal(Signal::TERM);
     let exit = torture.exit(Duration::from_secs(10)).await;
-    assert!(exit.stdout.contains("wait until it is free"), "{}", exit.stdout);
+    assert!(exit.stdout.contains("waits until it is free"), "{}", exit.stdout);
 }
