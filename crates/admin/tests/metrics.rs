@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 fn admin() -> Admin {
     let health = Health::builder().build().expect("no checks, no mistakes");
-    Admin::bind(SocketAddr::from(([127, 0, 0, 1], 0)), health).unwrap()
+    Admin::bind(SocketAddr::from(([127, 0, 0, 1], 0)), health).expect("there is a port")
 }
 
 #[tokio::test]
