@@ -148,14 +148,14 @@ impl Admin {
         self
     }
 
-    /// What `/metrics` answers: a text of this media type, written anew for each scrape, on a thread where it may take its time.
-    /// One scrape is answered at a time, and one that takes longer than 5 s with 503. Without this there is no `/metrics`.
+    /// What `/metrics` answers: a media type and a text of it, written anew for each scrape by what its `Accept` says, on a
+    /// thread where that may take its time. One scrape is answered at a time, and one that takes longer than 5 s with 503.
+    /// Without this there is no `/metrics`.
     pub fn metrics(
         mut self,
-        content_type: &'static str,
-        write: impl Fn() -> String + Send + Sync + 'static,
+        write: impl Fn(Option<&str>) -> (&'static str, String) + Send + Sync + 'static,
     ) -> Self {
-        self.scrape = Some(Scrape::new(content_type, write));
+        self.scrape = Some(Scrape::new(Arc::new(write)));
         self
     }
 

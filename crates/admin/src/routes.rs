@@ -74,7 +74,7 @@ impl Routes {
                 }
                 failed => unreadable(failed.and_then(Result::err)),
             },
-            "/metrics" => self.metrics().await,
+            "/metrics" => self.metrics(headers).await,
             _ => self.stream(),
         }
     }
@@ -99,10 +99,15 @@ impl Routes {
         response
     }
 
-    async fn metrics(&self) -> Response<Body> {
+    async fn metrics(&self, headers: &HeaderMap) -> Response<Body> {
         let Some(scrape) = &self.scrape else { return text(StatusCode::NOT_FOUND, NOT_FOUND) };
-        match scrape.text().await {
-            Some(metrics) => document(StatusCode::OK, scrape.content_type, metrics),
+        let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).map(str::to_owned);
+        match scrape.text(accept).await {
+            Some((content_type, metrics)) => {
+                let mut response = document(StatusCode::OK, content_type, metrics);
+                response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+                response
+            }
             None => text(StatusCode::SERVICE_UNAVAILABLE, "something that the metrics are read from hangs\n"),
         }
     }

@@ -4,32 +4,31 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
+/// The media type and the text for who sends this `Accept`.
+type Write = dyn Fn(Option<&str>) -> (&'static str, String) + Send + Sync;
+
 /// Writes the metrics, one scrape at a time.
 #[derive(Clone)]
 pub(crate) struct Scrape {
-    pub(crate) content_type: &'static str,
-    write: Arc<dyn Fn() -> String + Send + Sync>,
+    write: Arc<Write>,
     turn: Arc<Semaphore>,
 }
 
 impl Scrape {
-    pub(crate) fn new(
-        content_type: &'static str,
-        write: impl Fn() -> String + Send + Sync + 'static,
-    ) -> Self {
-        Self { content_type, write: Arc::new(write), turn: Arc::new(Semaphore::new(1)) }
+    pub(crate) fn new(write: Arc<Write>) -> Self {
+        Self { write, turn: Arc::new(Semaphore::new(1)) }
     }
 
     /// The metrics as they are now. `None` if what they are read from hangs, or panics.
     ///
     /// They are not written on the thread that answers probes, which must not wait for a handle that blocks. One that hangs
     /// keeps its turn, so that it hangs once, however many scrapers come after.
-    pub(crate) async fn text(&self) -> Option<String> {
+    pub(crate) async fn text(&self, accept: Option<String>) -> Option<(&'static str, String)> {
         let written = async {
             let turn = Arc::clone(&self.turn).acquire_owned().await.ok()?;
             let write = Arc::clone(&self.write);
             let text = spawn_blocking(move || {
-                let text = write();
+                let text = write(accept.as_deref());
                 drop(turn);
                 text
             });
@@ -41,7 +40,7 @@ impl Scrape {
 
 impl fmt::Debug for Scrape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scrape").field("content_type", &self.content_type).finish_non_exhaustive()
+        f.debug_struct("Scrape").finish_non_exhaustive()
     }
 }
 

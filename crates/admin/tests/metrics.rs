@@ -23,8 +23,11 @@ fn admin() -> Admin {
 #[tokio::test]
 async fn a_scrape_is_written_anew_each_time_and_has_its_media_type() {
     let scrapes = AtomicUsize::new(0);
-    let write = move || format!("scrapes {}\n", scrapes.fetch_add(1, SeqCst));
-    let admin = admin().metrics("text/plain; version=0.0.4", write).spawn().unwrap();
+    let write = move |accept: Option<&str>| {
+        assert_eq!(accept, None);
+        ("text/plain; version=0.0.4", format!("scrapes {}\n", scrapes.fetch_add(1, SeqCst)))
+    };
+    let admin = admin().metrics(write).spawn().unwrap();
     for scrape in 0..3 {
         let reply = Client::connect(admin.local_addr()).await.get("/metrics").await;
         assert_eq!((reply.status.as_u16(), reply.text()), (200, &*format!("scrapes {scrape}\n")));
@@ -33,6 +36,16 @@ async fn a_scrape_is_written_anew_each_time_and_has_its_media_type() {
     }
     let index = Client::connect(admin.local_addr()).await.get("/").await;
     assert!(index.text().contains("/metrics"), "{}", index.text());
+}
+
+#[tokio::test]
+async fn who_writes_is_told_what_the_scraper_accepts() {
+    let write = |accept: Option<&str>| ("text/plain", accept.unwrap_or("nothing").to_owned());
+    let admin = admin().metrics(write).spawn().unwrap();
+    let mut scraper = Client::connect(admin.local_addr()).await;
+    scraper.send("GET /metrics HTTP/1.1\r\nhost: test\r\naccept: text/x;q=0.5\r\n\r\n").await;
+    let reply = scraper.response().await;
+    assert_eq!((reply.text(), reply.header("vary")), ("text/x;q=0.5", Some("accept")));
 }
 
 #[tokio::test]
@@ -49,12 +62,12 @@ async fn a_scrape_that_hangs_is_given_up_hangs_once_and_keeps_nobody_waiting() {
     let (entered, enters) = mpsc::sync_channel(2);
     let (release, released) = mpsc::sync_channel::<()>(0);
     let released = Arc::new(Mutex::new(released));
-    let write = move || {
+    let write = move |_: Option<&str>| {
         entered.send(()).expect("the test waits for it");
         let _ = released.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        String::new()
+        ("text/plain", String::new())
     };
-    let admin = admin().metrics("text/plain", write).spawn().unwrap();
+    let admin = admin().metrics(write).spawn().unwrap();
     let mut scrapers = Vec::new();
     for _ in 0..2 {
         let mut scraper = Client::connect(admin.local_addr()).await;

@@ -17,7 +17,7 @@ use macadam_graceful_shutdown::{Draining, Report, Shutdown, ShutdownHandle};
 use macadam_health::{Health, RuntimeWatch};
 use macadam_load_shed::LoadShedHandle;
 use macadam_serve::{Listener, Server};
-use macadam_telemetry::{Exposition, Process, TelemetryHandle};
+use macadam_telemetry::{Exposition, Format, Process, TelemetryHandle};
 
 use crate::{
     builder::RoadBuilder,
@@ -262,7 +262,10 @@ impl Road {
         let process: Arc<dyn Gauges> = Arc::new(Process::new(tokio::runtime::Handle::current()));
         let exposition = Exposition::new().requests(self.telemetry.clone());
         let exposition = gauges.iter().cloned().chain([health, process]).fold(exposition, Exposition::gauges);
-        let admin = admin.metrics(Exposition::CONTENT_TYPE, move || exposition.text());
+        let admin = admin.metrics(move |accept| {
+            let format = Format::accepted(accept);
+            (format.content_type(), exposition.text(format))
+        });
         Ok(Some(gauges.into_iter().fold(admin, Admin::gauges)))
     }
 

@@ -35,7 +35,9 @@ async fn scraped() -> String {
     for path in ["/orders/1", "/orders/2", "/broken", "/nowhere?secret"] {
         get_from(public, path).await;
     }
-    let scrape = get_from(admin, "/metrics").await;
+    let mut scraper = Client::connect(admin).await;
+    scraper.send("GET /metrics HTTP/1.1\r\nhost: test\r\naccept: application/openmetrics-text\r\n\r\n").await;
+    let scrape = scraper.response().await;
     assert_eq!(
         scrape.header("content-type"),
         Some("application/openmetrics-text; version=1.0.0; charset=utf-8")

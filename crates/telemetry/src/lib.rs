@@ -67,7 +67,8 @@
 //!
 //! # Metrics
 //!
-//! An [`Exposition`] writes what is measured as OpenMetrics text, with the figures of other handles beside it.
+//! An [`Exposition`] writes what is measured as text for Prometheus, in either [`Format`], with the figures of other handles
+//! beside it.
 //!
 //! | metric | what | labels |
 //! |---|---|---|
@@ -117,7 +118,7 @@ pub use self::{
     handle::TelemetryHandle,
     in_span::InSpan,
     layer::TelemetryLayer,
-    metrics::{BOUNDS, ErrorType, Exposition, Scheme},
+    metrics::{BOUNDS, ErrorType, Exposition, Format, Scheme},
     process::Process,
     service::{ResponseFuture, SpannedBody, Telemetry},
 };

@@ -5,7 +5,8 @@ use std::fmt;
 use macadam_core::{Gauges, Metric, Reading};
 use tokio::runtime::Handle;
 
-/// Figures of the process, of its control group's memory and of a runtime, by OpenTelemetry's names where it has some.
+/// Figures of the process, of its control group's memory and of a runtime, by OpenTelemetry's names where it has some; but
+/// `process_threads` and `process_open_fds`, since a name that ends in `_count` is a histogram's to Prometheus.
 ///
 /// What the system does not tell is left out: outside of Linux that is all but the runtime.
 ///
@@ -67,8 +68,8 @@ impl Gauges for Process {
                 ),
                 Metric::new("process_memory_usage_bytes", "Memory that the process has in RAM", &[]),
                 Metric::new("process_memory_virtual_bytes", "Addresses that the process has taken", &[]),
-                Metric::new("process_thread_count", "Threads of the process", &[]),
-                Metric::new("process_unix_file_descriptor_count", "File descriptors that are open", &[]),
+                Metric::new("process_threads", "Threads of the process", &[]),
+                Metric::new("process_open_fds", "File descriptors that are open", &[]),
                 Metric::new("process_uptime_seconds", "For how long the process has run", &[]),
                 Metric::new(
                     "macadam_cgroup_memory_bytes",
@@ -119,7 +120,7 @@ mod linux {
             let mut figure = |name, value| out(Reading { name, labels: &[], value });
             figure("process_memory_usage_bytes", stat.rss as f64 * procfs::page_size() as f64);
             figure("process_memory_virtual_bytes", stat.vsize as f64);
-            figure("process_thread_count", stat.num_threads as f64);
+            figure("process_threads", stat.num_threads as f64);
             if let Ok(uptime) = Uptime::current() {
                 figure("process_uptime_seconds", (uptime.uptime - stat.starttime as f64 / ticks).max(0.0));
             }
@@ -129,7 +130,7 @@ mod linux {
                 out(Reading { name, labels: &[], value });
             }
         };
-        figure("process_unix_file_descriptor_count", process.fd_count().ok().map(|count| count as f64));
+        figure("process_open_fds", process.fd_count().ok().map(|count| count as f64));
         let group = group(&process).unwrap_or_default();
         // No limit reads `max`, which is no number.
         let number = |file| {

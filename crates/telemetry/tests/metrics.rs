@@ -5,14 +5,14 @@ use std::{future::ready, time::Duration};
 use http::{Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
 use macadam_core::{Outcome, RequestContext, Route};
-use macadam_telemetry::{Exposition, Scheme, TelemetryHandle, TelemetryLayer};
+use macadam_telemetry::{Exposition, Format, Scheme, TelemetryHandle, TelemetryLayer};
 use macadam_test::{Refused, ScriptedBody, Step};
 use tokio::time::sleep;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 /// The lines of a metric, without those of its buckets.
 fn lines(handle: &TelemetryHandle, metric: &str) -> Vec<String> {
-    let text = Exposition::new().requests(handle.clone()).text();
+    let text = Exposition::new().requests(handle.clone()).text(Format::OpenMetrics);
     let of_metric = |line: &&str| line.starts_with(metric) && !line.contains("_bucket{");
     text.lines().filter(of_metric).map(str::to_owned).collect()
 }
@@ -197,4 +197,29 @@ async fn event_streams_and_upgrades_are_counted_and_not_measured() {
     assert_eq!(lines(&handle, "macadam_http_server_streams_total").len(), 3);
     one(&layer, request(Method::GET.as_str()), ok).await;
     assert_eq!(lines(&handle, "http_server_request_duration_seconds_count").len(), 1, "the control");
+}
+
+#[tokio::test]
+async fn the_older_text_calls_a_counter_by_its_whole_name_and_has_no_end() {
+    let (layer, handle) = TelemetryLayer::new().pair();
+    one(&layer, request("CONNECT"), ok).await;
+    let exposition = Exposition::new().requests(handle);
+    let (new, old) = (exposition.text(Format::OpenMetrics), exposition.text(Format::Prometheus));
+    assert!(new.contains("# TYPE macadam_http_server_streams counter\n") && new.ends_with("# EOF\n"));
+    assert!(old.contains("# TYPE macadam_http_server_streams_total counter\n"), "{old}");
+    assert!(old.contains("# HELP macadam_http_server_streams_total "));
+    assert!(old.contains("# TYPE http_server_request_duration_seconds histogram\n"));
+    assert!(!old.contains("# UNIT") && !old.contains("# EOF"));
+    let figures = |text: &str| text.lines().filter(|line| !line.starts_with('#')).count();
+    assert_eq!(figures(&new), figures(&old));
+}
+
+#[test]
+fn openmetrics_is_for_who_names_it() {
+    let prometheus =
+        "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+    assert_eq!(Format::accepted(Some(prometheus)), Format::OpenMetrics);
+    for other in [None, Some("*/*"), Some("text/plain")] {
+        assert_eq!(Format::accepted(other), Format::Prometheus);
+    }
 }

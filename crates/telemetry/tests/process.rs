@@ -41,8 +41,8 @@ async fn memory_descriptors_threads_and_time_move_as_they_are_taken() {
     let grown = |name: &str| after[name] - before[name];
     assert!(grown("process_memory_usage_bytes") > 30e6, "{before:?} {after:?}");
     assert!(grown("process_memory_virtual_bytes") > 30e6);
-    assert!(grown("process_unix_file_descriptor_count") >= 80.0);
-    assert!(grown("process_thread_count") >= 10.0);
+    assert!(grown("process_open_fds") >= 80.0);
+    assert!(grown("process_threads") >= 10.0);
     assert!(grown("process_uptime_seconds") > 0.0);
     assert!(grown("process_cpu_time_seconds_total user") >= 0.03);
     assert_eq!(after["tokio_runtime_workers"], 1.0);

@@ -22,7 +22,7 @@ pub(crate) use self::labels::Labels;
 pub use self::{
     histogram::BOUNDS,
     labels::{ErrorType, Scheme},
-    text::Exposition,
+    text::{Exposition, Format},
 };
 use self::{
     histogram::Cell,

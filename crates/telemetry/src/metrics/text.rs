@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fmt,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
@@ -22,17 +22,17 @@ use super::{
 };
 use crate::handle::TelemetryHandle;
 
-/// All that is measured, as OpenMetrics text: what a [`TelemetryLayer`](crate::TelemetryLayer) measures of requests, and the
+/// All that is measured, as a text that Prometheus reads: what a [`TelemetryLayer`](crate::TelemetryLayer) measures of requests, and the
 /// figures of any handles besides.
 ///
 /// ```
 /// use std::sync::Arc;
 ///
-/// use macadam_telemetry::{Exposition, TelemetryLayer};
+/// use macadam_telemetry::{Exposition, Format, TelemetryLayer};
 ///
 /// let (layer, handle) = TelemetryLayer::new().pair();
 /// let exposition = Exposition::new().gauges(Arc::new(handle.clone())).requests(handle);
-/// assert!(exposition.text().ends_with("# EOF\n"));
+/// assert!(exposition.text(Format::OpenMetrics).ends_with("# EOF\n"));
 /// # drop(layer);
 /// ```
 pub struct Exposition {
@@ -41,9 +41,6 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// The media type of the text.
-    pub const CONTENT_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
     /// Of nothing yet.
     #[expect(clippy::new_without_default, reason = "an exposition of nothing is a beginning, not a default")]
     pub fn new() -> Self {
@@ -65,7 +62,7 @@ impl Exposition {
     }
 
     /// The text, as things are now. It reads what requests write without a lock that they take.
-    pub fn text(&self) -> String {
+    pub fn text(&self, format: Format) -> String {
         let mut text = String::new();
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Figures::read(&self.gauges)));
@@ -73,8 +70,57 @@ impl Exposition {
             .and_then(|()| encode(&mut text, &registry));
         // A `String` takes all that is written to it.
         debug_assert!(written.is_ok());
-        text
+        match format {
+            Format::OpenMetrics => text,
+            Format::Prometheus => classic(&text),
+        }
     }
+}
+
+/// In which form the text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+    /// The form that Prometheus had before, which people and older tools read.
+    Prometheus,
+}
+
+impl Format {
+    /// OpenMetrics for a scraper whose `Accept` names it, as that of Prometheus does.
+    pub fn accepted(accept: Option<&str>) -> Self {
+        match accept {
+            Some(accept) if accept.contains("application/openmetrics-text") => Self::OpenMetrics,
+            _ => Self::Prometheus,
+        }
+    }
+
+    /// The media type of the text.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+/// The same in the older form: it calls a counter by its whole name, and knows neither units nor an end.
+fn classic(text: &str) -> String {
+    let kind = |rest: &str| rest.split_once(' ').map(|(name, kind)| (name.to_owned(), kind.to_owned()));
+    let kinds = text.lines().filter_map(|line| kind(line.strip_prefix("# TYPE ")?));
+    let counters: HashSet<_> = kinds.filter(|(_, kind)| kind == "counter").map(|(name, _)| name).collect();
+    let mut classic = String::with_capacity(text.len());
+    for line in text.lines().filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF") {
+        let about =
+            ["# HELP ", "# TYPE "].into_iter().find_map(|word| Some((word, line.strip_prefix(word)?)));
+        match about.and_then(|(word, rest)| Some((word, rest.split_once(' ')?))) {
+            Some((word, (name, rest))) if counters.contains(name) => {
+                classic.extend([word, name, "_total ", rest, "\n"]);
+            }
+            _ => classic.extend([line, "\n"]),
+        }
+    }
+    classic
 }
 
 impl fmt::Debug for Exposition {
