@@ -1,5 +1,7 @@
 //! Programs of Debian's that a chore needs and that are no crate.
 
+use std::process::{Command, Stdio};
+
 use rustix::process::geteuid;
 
 use crate::Result;
@@ -29,4 +31,10 @@ pub(crate) fn install(packages: &[&str]) -> Result {
     Line::new(apt).word("update").run()?;
     let install = Line::new(apt).word("install").word("--yes").word("--no-install-recommends");
     packages.iter().copied().fold(install, Line::word).run()
+}
+
+/// Whether there is such a program.
+pub(crate) fn has(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }

@@ -1,7 +1,6 @@
 //! Postgres and Redis that fail, and what the probes of a service say of it.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use crate::line::Line;
 use crate::{Result, debian};
@@ -15,7 +14,7 @@ pub(crate) fn run() -> Result {
     if !has_postgres() {
         missing.push("postgresql");
     }
-    if !runs("redis-server") {
+    if !debian::has("redis-server") {
         missing.push("redis-server");
     }
     debian::install(&missing)?;
@@ -25,10 +24,5 @@ pub(crate) fn run() -> Result {
 /// Debian has its programs in folders named after their versions, which are on nobody's path.
 fn has_postgres() -> bool {
     let mut versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    versions.any(|version| version.path().join("bin/initdb").exists()) || runs("initdb")
-}
-
-fn runs(program: &str) -> bool {
-    let mut command = Command::new(program);
-    command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+    versions.any(|version| version.path().join("bin/initdb").exists()) || debian::has("initdb")
 }

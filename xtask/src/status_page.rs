@@ -1,11 +1,7 @@
 //! The status page, in a browser.
 
-use std::process::{Command, Stdio};
-
-use rustix::process::geteuid;
-
-use crate::Result;
 use crate::line::Line;
+use crate::{Result, debian};
 
 /// Drives it in Debian's Chromium while its service is overloaded, and takes the pictures of the docs.
 ///
@@ -23,14 +19,8 @@ pub(crate) fn run_short() -> Result {
 }
 
 fn install_browser() -> Result {
-    let is_there = |program: &str| {
-        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-    };
-    if is_there("chromium") && is_there("chromedriver") {
-        return Ok(());
+    match debian::has("chromium") && debian::has("chromedriver") {
+        true => Ok(()),
+        false => debian::install(&["chromium", "chromium-driver", "fonts-dejavu-core"]),
     }
-    let apt = if geteuid().is_root() { "apt-get" } else { "sudo -n apt-get" };
-    Line::new(apt).word("update").run()?;
-    let install = Line::new(apt).word("install").word("--yes").word("--no-install-recommends");
-    install.word("chromium").word("chromium-driver").word("fonts-dejavu-core").run()
 }

@@ -23,6 +23,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
+use h2::{RecvStream, client::SendRequest};
 use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
 use hyper_util::rt::TokioIo;
 use macadam::{
@@ -101,6 +102,13 @@ impl Place {
         let mut client = Client::connect(self.address).await;
         client.send(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n")).await;
         client
+    }
+
+    async fn http2(&self) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let (requests, connection) = h2::client::handshake(stream).await.unwrap();
+        let connection = tokio::spawn(connection);
+        (requests.ready().await.unwrap(), connection)
     }
 
     /// How many streams load shedding counts.
@@ -240,14 +248,20 @@ async fn what_has_an_end_is_left_to_it_and_what_has_none_can_ask_for_one() {
     }
 }
 
+/// The rest of the answer is that the service is unavailable.
+async fn is_unavailable(answer: &mut RecvStream) {
+    while let Some(data) = timeout(SOON, answer.data()).await.expect("it ends") {
+        assert!(data.expect("it is not reset").is_empty());
+    }
+    let trailers = timeout(SOON, answer.trailers()).await.unwrap().unwrap().expect("there are trailers");
+    assert_eq!(trailers["grpc-status"], "14");
+}
+
 #[tokio::test]
 async fn a_grpc_stream_ends_with_status_14() {
     for behind in BOTH {
         let place = Place::open(behind).await;
-        let stream = TcpStream::connect(place.address).await.unwrap();
-        let (requests, connection) = h2::client::handshake(stream).await.unwrap();
-        let connection = tokio::spawn(connection);
-        let mut requests = requests.ready().await.unwrap();
+        let (mut requests, connection) = place.http2().await;
         let request =
             Request::get("http://test/grpc").header(CONTENT_TYPE, "application/grpc").body(()).unwrap();
         let (response, _) = requests.send_request(request, true).unwrap();
@@ -255,11 +269,7 @@ async fn a_grpc_stream_ends_with_status_14() {
         assert_eq!(timeout(SOON, body.data()).await.unwrap().unwrap().unwrap(), "one\n");
         place.until_streams(1.0).await;
         place.shutdown.trigger("the test is over");
-        while let Some(data) = timeout(SOON, body.data()).await.expect("it ends") {
-            assert!(data.expect("it is not reset").is_empty());
-        }
-        let trailers = timeout(SOON, body.trailers()).await.unwrap().unwrap().expect("there are trailers");
-        assert_eq!(trailers["grpc-status"], "14");
+        is_unavailable(&mut body).await;
         drop((requests, body));
         let (report, outcomes) = place.report().await;
         assert_eq!(outcomes, [Outcome::Finished], "{behind:?}");
@@ -272,10 +282,7 @@ async fn a_grpc_stream_ends_with_status_14() {
 async fn a_grpc_call_whose_both_sides_are_still_talking_ends_with_status_14() {
     for behind in BOTH {
         let place = Place::open(behind).await;
-        let stream = TcpStream::connect(place.address).await.unwrap();
-        let (requests, connection) = h2::client::handshake(stream).await.unwrap();
-        let connection = tokio::spawn(connection);
-        let mut requests = requests.ready().await.unwrap();
+        let (mut requests, connection) = place.http2().await;
         let request =
             Request::post("http://test/grpc/chat").header(CONTENT_TYPE, "application/grpc").body(()).unwrap();
         let (response, mut said) = requests.send_request(request, false).unwrap();
@@ -286,11 +293,7 @@ async fn a_grpc_call_whose_both_sides_are_still_talking_ends_with_status_14() {
         said.send_data(Bytes::from_static(b"two"), false).unwrap();
         assert_eq!(timeout(SOON, heard.data()).await.unwrap().unwrap().unwrap(), "two");
         place.shutdown.trigger("the test is over");
-        while let Some(data) = timeout(SOON, heard.data()).await.expect("it ends") {
-            assert!(data.expect("it is not reset").is_empty());
-        }
-        let trailers = timeout(SOON, heard.trailers()).await.unwrap().unwrap().expect("there are trailers");
-        assert_eq!(trailers["grpc-status"], "14");
+        is_unavailable(&mut heard).await;
         // The answer is whole, and nobody listens any more.
         let reason = poll_fn(|cx| said.poll_reset(cx));
         assert_eq!(timeout(SOON, reason).await.expect("it is told").unwrap(), h2::Reason::NO_ERROR);
