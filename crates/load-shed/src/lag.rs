@@ -1,16 +1,15 @@
 //! Whether the executor is late.
 //!
 //! A handler that computes without yielding keeps in flight at the number of workers, whatever the load: the queue
-//! that grows is the executor's own, which no layer can see. What can be seen is time. A runtime looks for what has
-//! become ready once it has polled all that was ready before, or every 61 polls; a timer that is due fires then, and
-//! so the beat's lateness is how long such a round takes.
+//! that grows is the executor's own, which no layer can see. What can be seen is time. A beat is due every 5 ms, and then
+//! goes once through that queue, behind all that is ready: so its lateness is how long a task waits that becomes ready
+//! now, and from one beat to the next is a *round*, in which all that was ready before is polled.
 //!
-//! *Overloaded* is CoDel's rule (Nichols and Jacobson, 2012): for 100 ms no beat was on time, so the least lateness
-//! was above the target; a burst is not that. It ends when beats were on time for as long
-//! again. While it lasts, a round is made short: what has become ready early in it is
-//! admitted, and what comes up later than [patience](Lag::admits) after the round's beat is refused, in
-//! microseconds, so that the round ends and the next one begins. The executor always has work, since a round is longer
-//! than nothing; and nobody waits for much longer than two rounds.
+//! *Overloaded* is CoDel's rule (Nichols and Jacobson, 2012): for 100 ms no beat was on time, so the least lateness was
+//! above the target; a burst is not that. It ends when beats were on time for as long again. While it lasts, a round is
+//! made short: what comes up early in it is admitted, and what comes up later than [patience](Lag::admits) after the
+//! round's beat is refused, in microseconds, so that the round ends and the next one begins. The executor always has
+//! work, since a round is longer than nothing; and nobody waits for much longer than two rounds.
 
 use std::time::Duration;
 

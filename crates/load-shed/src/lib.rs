@@ -108,7 +108,7 @@
 //! # Handlers that burn CPU
 //!
 //! They keep in flight at the number of workers, whatever the load, so no limit sees them; the queue is the executor's.
-//! The same task sees it: if it has been woken late for a tenth of a second, by more than
+//! The same task goes through that queue: if its turn has come late for a tenth of a second, by more than
 //! [`target_lag`](LoadShedLayer::target_lag), then of what has become ready only as much is admitted as can be done in
 //! some fifteen milliseconds, and the rest is refused before the executor looks for more.
 //!

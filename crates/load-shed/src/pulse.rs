@@ -3,7 +3,7 @@
 //! It is spawned at the first call, since a layer may be made before there is a runtime, and again by the next one after
 //! some time in which nothing was in flight. A gate that serves several runtimes has one beat, in the first of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -156,6 +156,7 @@ impl Errand for Pulse {
         while idle < LINGER {
             let due = last + BEAT;
             sleep_until(due).await;
+            back_of_the_queue().await;
             let now = Instant::now();
             // Timers go by whole milliseconds, so that one is late by up to that much in the best of cases.
             let lag = now.saturating_duration_since(due).saturating_sub(TIMER_TICK);
@@ -186,6 +187,21 @@ impl Errand for Pulse {
     }
 }
 
+/// Ready once the executor has polled what is ready now: who wakes itself in its poll is put behind all others. A task
+/// that its timer wakes is put first, and one that yields by [`tokio::task::yield_now`] is, after 61 polls.
+async fn back_of_the_queue() {
+    let mut is_back = false;
+    poll_fn(|cx| {
+        if is_back {
+            return Poll::Ready(());
+        }
+        is_back = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// How many beats without anything to see it takes to end: a tenth of a second, so that one request after the other does
 /// not start it each time.
 const LINGER: u32 = 20;
@@ -193,3 +209,45 @@ const TIMER_TICK: Duration = Duration::from_millis(1);
 const LEAST_DRAIN: u32 = 3;
 /// Half a minute: who is told more comes back anyway, or never.
 const MOST_DRAIN: u32 = 30;
+
+#[cfg(all(test, not(macadam_loom)))]
+mod tests {
+    use tokio::{
+        runtime::{Builder, Runtime},
+        task::yield_now,
+    };
+
+    use super::*;
+    use crate::sync::atomic::AtomicUsize;
+
+    /// How many of two hundred tasks that are ready have been polled when `wait` is over.
+    fn polled_before<F: Future<Output = ()> + Send + 'static>(
+        runtime: &Runtime,
+        wait: impl FnOnce() -> F,
+    ) -> usize {
+        let polled = Arc::new(AtomicUsize::new(0));
+        let wait = wait();
+        let beat = runtime.spawn(async move {
+            for _ in 0..200 {
+                let polled = Arc::clone(&polled);
+                tokio::spawn(async move { polled.fetch_add(1, Relaxed) });
+            }
+            wait.await;
+            polled.load(Relaxed)
+        });
+        runtime.block_on(beat).expect("it ends")
+    }
+
+    #[test]
+    fn a_beat_comes_after_all_that_was_ready() {
+        let one_worker = Builder::new_multi_thread().worker_threads(1).build().expect("a runtime can be had");
+        let one_thread = Builder::new_current_thread().build().expect("a runtime can be had");
+        for runtime in [&one_worker, &one_thread] {
+            assert_eq!(polled_before(runtime, back_of_the_queue), 200);
+        }
+        assert!(
+            polled_before(&one_worker, yield_now) < 200,
+            "what the runtime offers is no measure of the queue"
+        );
+    }
+}
