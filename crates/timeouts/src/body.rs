@@ -32,15 +32,14 @@ pin_project! {
         // An empty document once the service's own is given up.
         #[pin]
         inner: ResponseBody<B>,
-        // Boxed, since most bodies have none: what is large is moved by every layer around this one.
-        clocks: Option<Box<Clocks>>,
+        clocks: Option<Clocks>,
     }
 }
 
 impl<B> TimeoutBody<B> {
     /// The service's own, and what is left to watch of it.
     #[inline]
-    pub(crate) fn of(body: B, clocks: Option<Box<Clocks>>) -> Self {
+    pub(crate) fn of(body: B, clocks: Option<Clocks>) -> Self {
         Self { inner: ResponseBody::service(body), clocks }
     }
 
@@ -69,7 +68,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
-        let is_to_look = this.clocks.as_mut().is_some_and(|clocks| clocks.is_to_look());
+        let is_to_look = this.clocks.as_mut().is_some_and(Clocks::is_to_look);
         match this.inner.as_mut().poll_frame(cx) {
             // Put into its place at once: what has been shown to a clock before is moved once more.
             Poll::Ready(Some(Ok(frame))) if !is_to_look => Poll::Ready(Some(Ok(frame))),
@@ -90,7 +89,7 @@ where
 #[inline(never)]
 fn watched<B: Body<Data = Bytes>>(
     inner: Pin<&mut ResponseBody<B>>,
-    clocks: &mut Option<Box<Clocks>>,
+    clocks: &mut Option<Clocks>,
     polled: Poll<Option<Result<Frame<Bytes>, BoxError>>>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {

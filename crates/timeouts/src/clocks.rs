@@ -42,11 +42,7 @@ impl Clocks {
     /// Takes over what is left to watch; `None` where that is nothing. The head's timer stays behind, since it was
     /// pinned there.
     #[inline]
-    pub(crate) fn after_head(
-        watch: &mut Watch,
-        course: Course,
-        extras: Option<Arc<Extras>>,
-    ) -> Option<Box<Self>> {
+    pub(crate) fn after_head(watch: &mut Watch, course: Course, extras: Option<Arc<Extras>>) -> Option<Self> {
         let idle = extras.as_deref().and_then(|extras| extras.idle(course));
         if course == Course::Known && idle.is_none() {
             *watch = Watch::Nothing;
@@ -62,13 +58,12 @@ impl Clocks {
         course: Course,
         idle: Option<Duration>,
         extras: Option<Arc<Extras>>,
-    ) -> Option<Box<Self>> {
+    ) -> Option<Self> {
         let watch = mem::replace(watch, Watch::Nothing).after_head(course);
         if !watch.is_running() && (idle.is_none() || matches!(watch, Watch::Nothing)) {
             return None;
         }
-        let alarm = Alarm::new();
-        Some(Box::new(Self { watch, course, next_looks: FIRST_LOOKS, idle_due: None, alarm, extras }))
+        Some(Self { watch, course, next_looks: FIRST_LOOKS, idle_due: None, alarm: Alarm::new(), extras })
     }
 
     pub(crate) fn course(&self) -> Course {

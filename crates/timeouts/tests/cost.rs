@@ -137,7 +137,7 @@ fn answered<B: Body>(
 
 // Outside a runtime, so a timer would panic.
 #[test]
-fn a_body_whose_frames_are_ready_costs_one_allocation_and_no_timer_however_many_there_are() {
+fn a_frame_that_is_ready_costs_no_allocation_and_no_timer_and_so_does_a_whole_body_of_them() {
     let plain = TimeoutLayer::new(LIMIT);
     let idle = plain.clone().response_body_idle(LIMIT).stream_idle(LIMIT);
     for (layer, request) in [
@@ -156,12 +156,12 @@ fn a_body_whose_frames_are_ready_costs_one_allocation_and_no_timer_however_many_
             }
             assert_eq!(frames, 10_000);
         });
-        assert_eq!(count, 1, "its clocks");
+        assert_eq!(count, 0);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_waits_costs_one_allocation_more_however_often_it_waits() {
+async fn a_body_that_waits_costs_one_allocation_however_often_it_waits() {
     let body = |waits| {
         let steps = (0..waits).flat_map(|_| [Step::pending(), Step::data("frame")]);
         ScriptedBody::new(steps).unknown_end()
@@ -186,8 +186,8 @@ async fn a_body_that_waits_costs_one_allocation_more_however_often_it_waits() {
 }
 
 #[test]
-fn a_body_is_larger_than_the_services_by_a_pointer() {
-    assert!(size_of::<TimeoutBody<[u64; 8]>>() - size_of::<ResponseBody<[u64; 8]>>() <= 8);
+fn a_body_is_larger_than_the_services_by_120_bytes_and_its_timer_is_not_in_it() {
+    assert!(size_of::<TimeoutBody<[u64; 8]>>() - size_of::<ResponseBody<[u64; 8]>>() <= 120);
 }
 
 #[test]
