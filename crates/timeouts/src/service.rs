@@ -49,15 +49,12 @@ where
         // The usual way, and nothing else beside it: what was not asked for costs by being possible.
         if self.layer.is_usual() {
             if let Some(context) = RequestContext::get_mut(&mut request) {
-                let is_first = !context.has_deadline();
-                return match context.keep().into_timer_owner() {
-                    Ok(timer) if is_first => {
-                        timer.lower_timeout(timeout);
-                        let future = self.inner.call(request);
-                        ResponseFuture::new(future, Watch::Owner(timer), None, self.layer.extras.clone())
-                    }
-                    owned => self.call_within(request, owned),
-                };
+                if let Some(timer) = context.begin_deadline(timeout) {
+                    let future = self.inner.call(request);
+                    return ResponseFuture::new(future, Watch::Owner(timer), None, self.layer.extras.clone());
+                }
+                let owned = context.keep().into_timer_owner();
+                return self.call_within(request, owned);
             }
         }
         self.call_unusually(request)

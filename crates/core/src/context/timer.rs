@@ -6,7 +6,7 @@ use tokio::time::{Duration, Instant};
 
 use super::{
     RequestContext,
-    clock::{UNMOVED, nanos},
+    clock::{NEVER, UNMOVED, nanos},
 };
 use crate::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -39,6 +39,23 @@ impl RequestContext {
         }
         owned.store(true, Release);
         Ok(TimerOwner { context: self, served: 0 })
+    }
+
+    /// As [`keep`](Self::keep) and [`into_timer_owner`](Self::into_timer_owner), for the first layer that gives the request
+    /// a deadline: `timeout` after the arrival. `None`, and nothing is changed, where the timer has an owner or somebody has
+    /// set or moved a deadline before.
+    #[inline]
+    pub fn begin_deadline(&mut self, timeout: Duration) -> Option<TimerOwner> {
+        let clock = &self.shared.clock;
+        let is_first = clock.own.load(Acquire) == UNMOVED
+            && clock.first.load(Relaxed) == NEVER
+            && clock.inherited.load(Acquire) == NEVER;
+        if !is_first || clock.owned.load(Acquire) {
+            return None;
+        }
+        clock.first.store(nanos(timeout), Release);
+        clock.owned.store(true, Release);
+        Some(TimerOwner { context: self.keep(), served: 0 })
     }
 
     /// Asks the owner of the timer for a poll at `at`, until the returned value is dropped.
