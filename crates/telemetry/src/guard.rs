@@ -9,11 +9,13 @@ use tracing::{Level, Span, field::Empty};
 use crate::{
     handle::TelemetryHandle,
     metrics::{ErrorType, Labels, Recorder},
+    trace::Trace,
 };
 
 /// Held from the layer's call to the response's end; fills the request's span in, and writes the access event.
 pub struct RequestGuard {
     context: RequestContext,
+    trace: Trace,
     span: Span,
     /// But for its route, its status and its error.
     labels: Labels,
@@ -27,17 +29,25 @@ impl RequestGuard {
     pub(crate) fn new(context: RequestContext, labels: Labels, handle: &TelemetryHandle) -> Self {
         let recorder = Arc::clone(handle.recorded().recorder());
         recorder.begin(labels);
+        let trace = Trace::begin();
         let span = tracing::info_span!(
             target: "macadam::request",
             "request",
             request_id = context.request_id().as_ref().map(Id::as_str),
+            trace_id = %trace.trace_id,
+            span_id = %trace.span_id,
             method = context.wire().method_name(),
             route = Empty,
             status = Empty,
             outcome = Empty,
         );
         // Until a future holds it, nothing but a panic in the service's call can end it.
-        Self { context, span, labels, status: None, streams: false, end: End::Panicked, recorder }
+        Self { context, trace, span, labels, status: None, streams: false, end: End::Panicked, recorder }
+    }
+
+    /// The trace that the request belongs to, and its own span in it.
+    pub fn trace(&self) -> Trace {
+        self.trace
     }
 
     pub(crate) fn span(&self) -> &Span {
@@ -117,6 +127,9 @@ impl Drop for RequestGuard {
 
 impl fmt::Debug for RequestGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestGuard").field("context", &self.context).finish_non_exhaustive()
+        f.debug_struct("RequestGuard")
+            .field("context", &self.context)
+            .field("trace", &self.trace)
+            .finish_non_exhaustive()
     }
 }

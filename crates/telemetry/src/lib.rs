@@ -43,6 +43,7 @@
 //! | field | when | what |
 //! |---|---|---|
 //! | `request_id` | at the call | the context's, where a layer further out has set one |
+//! | `trace_id`, `span_id` | at the call | of the request, in hexadecimal, whether or not anybody exports traces |
 //! | `method` | at the call | `_OTHER` for one that is in no standard |
 //! | `route` | with the response's head, or else at the end | the matched template, where a layer further in has set one |
 //! | `status` | with the response's head | absent where there was none |
@@ -112,6 +113,7 @@ mod layer;
 mod metrics;
 mod process;
 mod service;
+mod trace;
 
 pub use self::{
     guard::RequestGuard,
@@ -121,4 +123,5 @@ pub use self::{
     metrics::{BOUNDS, ErrorType, Exposition, Format, Scheme},
     process::Process,
     service::{ResponseFuture, SpannedBody, Telemetry},
+    trace::{SpanId, Trace, TraceId},
 };

@@ -114,7 +114,14 @@ async fn the_span_says_what_is_known_when_it_is_known() {
     context.set_request_id("0193a3f0").unwrap();
 
     let (future, exchange) = bench.call(request).await;
-    assert_eq!(bench.fields(), Fields::from([("request_id", "0193a3f0".into()), ("method", "POST".into())]));
+    let mut fields = bench.fields();
+    let mut id = |name, digits| {
+        let id = fields.remove(name).expect("it is there at the call");
+        assert!(id.len() == digits && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')), "{id}");
+    };
+    id("trace_id", 32);
+    id("span_id", 16);
+    assert_eq!(fields, Fields::from([("request_id", "0193a3f0".into()), ("method", "POST".into())]));
 
     context.set_route(Route::intern("/secret/{path}"));
     let response = Response::builder().status(201).body(ScriptedBody::new([Step::data("made")])).unwrap();
