@@ -123,7 +123,7 @@ async fn telemetry_is_outside_whatever_decides_on_an_outcome() {
     get_(&service, "/panic").await;
     get_(&service, "/never").await;
     let outcomes: Vec<_> =
-        captured.spans().into_iter().filter_map(|span| span.fields.get("outcome").cloned()).collect();
+        captured.spans().into_iter().filter_map(|span| span.fields.get("macadam.outcome").cloned()).collect();
     assert_eq!(outcomes, ["finished", "cancelled", "shed", "panicked", "timed-out"]);
 }
 

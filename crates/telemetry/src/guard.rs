@@ -36,10 +36,10 @@ impl RequestGuard {
             request_id = context.request_id().as_ref().map(Id::as_str),
             trace_id = %trace.trace_id,
             span_id = %trace.span_id,
-            method = context.wire().method_name(),
-            route = Empty,
-            status = Empty,
-            outcome = Empty,
+            http.request.method = context.wire().method_name(),
+            http.route = Empty,
+            http.response.status_code = Empty,
+            macadam.outcome = Empty,
         );
         // Until a future holds it, nothing but a panic in the service's call can end it.
         Self { context, trace, span, labels, status: None, streams: false, end: End::Panicked, recorder }
@@ -63,7 +63,7 @@ impl RequestGuard {
 
     fn record_route(&self) {
         if let Some(route) = self.context.route() {
-            self.span.record("route", route.as_str());
+            self.span.record("http.route", route.as_str());
         }
     }
 }
@@ -79,7 +79,8 @@ impl Guard for RequestGuard {
             self.context.arrival().elapsed(),
         );
         if !self.span.is_disabled() {
-            self.span.record("status", head.status.as_u16());
+            // Signed, since to OpenTelemetry an unsigned one is text.
+            self.span.record("http.response.status_code", i64::from(head.status.as_u16()));
             self.record_route();
         }
     }
@@ -100,7 +101,7 @@ impl Drop for RequestGuard {
         let labels = self.labels.answered(route, self.status).failed(ErrorType::of(outcome, self.status));
         self.recorder.end(labels, route, took, self.streams);
         if !self.span.is_disabled() {
-            self.span.record("outcome", outcome.as_str());
+            self.span.record("macadam.outcome", outcome.as_str());
             if self.status.is_none() {
                 self.record_route();
             }

@@ -44,10 +44,10 @@
 //! |---|---|---|
 //! | `request_id` | at the call | the context's, where a layer further out has set one |
 //! | `trace_id`, `span_id` | at the call | of the request, in hexadecimal, whether or not anybody exports traces |
-//! | `method` | at the call | `_OTHER` for one that is in no standard |
-//! | `route` | with the response's head, or else at the end | the matched template, where a layer further in has set one |
-//! | `status` | with the response's head | absent where there was none |
-//! | `outcome` | at the end | [`Outcome`](macadam_core::Outcome), as whoever refused or cut the request settled it; else `finished`, `failed`, `cancelled` or `panicked` |
+//! | `http.request.method` | at the call | `_OTHER` for one that is in no standard |
+//! | `http.route` | with the response's head, or else at the end | the matched template, where a layer further in has set one |
+//! | `http.response.status_code` | with the response's head | absent where there was none |
+//! | `macadam.outcome` | at the end | [`Outcome`](macadam_core::Outcome), as whoever refused or cut the request settled it; else `finished`, `failed`, `cancelled` or `panicked` |
 //!
 //! The event is `request ended`, at level `info`, inside the span; at `debug` for a request that was shed, of which there
 //! may be many, and of which the load shedder says how many. It has a target of its own, `macadam::access`, so

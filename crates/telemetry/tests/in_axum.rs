@@ -91,7 +91,8 @@ async fn on_the_wire_every_answer_is_finished_and_content_length_survives() {
         .iter()
         .map(|span| {
             let fields = &span.fields;
-            (fields["status"].clone(), fields["method"].clone(), fields["outcome"].clone())
+            let field = |name| fields[name].clone();
+            (field("http.response.status_code"), field("http.request.method"), field("macadam.outcome"))
         })
         .collect();
     assert_eq!(

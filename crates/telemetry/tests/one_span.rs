@@ -64,15 +64,15 @@ impl Bench {
         assert_eq!(self.handle.active(), 1);
         assert!(!self.captured.span("request").is_closed);
         assert!(self.captured.events().is_empty());
-        assert!(!self.fields().contains_key("outcome"));
+        assert!(!self.fields().contains_key("macadam.outcome"));
     }
 
     /// Asserts that the request is over, and how, in the span, in its one event and in the count.
     #[track_caller]
     fn ended(&self, outcome: &str, status: Option<&str>) {
         assert_eq!(self.handle.active(), 0);
-        assert_eq!(self.fields().get("outcome").map(String::as_str), Some(outcome));
-        assert_eq!(self.fields().get("status").map(String::as_str), status);
+        assert_eq!(self.fields().get("macadam.outcome").map(String::as_str), Some(outcome));
+        assert_eq!(self.fields().get("http.response.status_code").map(String::as_str), status);
         let events = self.captured.events();
         let [event] = &*events else { panic!("not one event: {events:#?}") };
         assert_eq!((&*event.target, &*event.message), ("macadam::access", "request ended"));
@@ -121,14 +121,17 @@ async fn the_span_says_what_is_known_when_it_is_known() {
     };
     id("trace_id", 32);
     id("span_id", 16);
-    assert_eq!(fields, Fields::from([("request_id", "0193a3f0".into()), ("method", "POST".into())]));
+    assert_eq!(
+        fields,
+        Fields::from([("request_id", "0193a3f0".into()), ("http.request.method", "POST".into())])
+    );
 
     context.set_route(Route::intern("/secret/{path}"));
     let response = Response::builder().status(201).body(ScriptedBody::new([Step::data("made")])).unwrap();
     exchange.respond(response);
     let body = future.await.unwrap().into_body();
-    assert_eq!(bench.fields()["status"], "201");
-    assert_eq!(bench.fields()["route"], "/secret/{path}");
+    assert_eq!(bench.fields()["http.response.status_code"], "201");
+    assert_eq!(bench.fields()["http.route"], "/secret/{path}");
     bench.goes_on();
 
     body.collect().await.unwrap();
@@ -146,7 +149,7 @@ async fn a_method_that_is_in_no_standard_is_not_repeated() {
         let mut bench = Bench::new();
         let request = Request::builder().method(method).body(()).unwrap();
         bench.answered_to(request, Response::default()).await;
-        assert_eq!(bench.fields()["method"], said);
+        assert_eq!(bench.fields()["http.request.method"], said);
     }
 }
 
@@ -248,7 +251,7 @@ async fn a_panic_in_the_call_is_panicked_and_counted_out() {
     let context = RequestContext::of(&mut request);
     assert!(catch_unwind(AssertUnwindSafe(|| drop(service.call(request)))).is_err());
     assert_eq!(context.outcome(), Outcome::Panicked);
-    assert_eq!(captured.span("request").fields["outcome"], "panicked");
+    assert_eq!(captured.span("request").fields["macadam.outcome"], "panicked");
     assert_eq!(handle.active(), 0);
 }
 
@@ -297,7 +300,7 @@ async fn a_route_that_is_known_when_the_request_is_given_up_is_said() {
     let (future, exchange) = bench.call(Request::new(())).await;
     RequestContext::get(exchange.request()).unwrap().set_route(Route::intern("/slow"));
     drop(future);
-    assert_eq!(bench.fields()["route"], "/slow");
+    assert_eq!(bench.fields()["http.route"], "/slow");
 }
 
 #[tokio::test(start_paused = true)]
