@@ -26,10 +26,14 @@ pub struct RequestGuard {
 }
 
 impl RequestGuard {
-    pub(crate) fn new(context: RequestContext, labels: Labels, handle: &TelemetryHandle) -> Self {
+    pub(crate) fn new(
+        context: RequestContext,
+        trace: Trace,
+        labels: Labels,
+        handle: &TelemetryHandle,
+    ) -> Self {
         let recorder = Arc::clone(handle.recorded().recorder());
         recorder.begin(labels);
-        let trace = Trace::begin();
         let span = tracing::info_span!(
             target: "macadam::request",
             "request",

@@ -9,7 +9,31 @@ use std::{
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tracing::Span;
+use tracing::{Span, span};
+
+use crate::trace::{Entered, TraceContext};
+
+/// What a request's code runs in: its span, and its place in its trace.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    span: Span,
+    /// There but while it is the current one, and after the head, when the body has it.
+    context: Option<TraceContext>,
+}
+
+impl Scope {
+    pub(crate) fn new(span: Span, context: TraceContext) -> Self {
+        Self { span, context: Some(context) }
+    }
+
+    pub(crate) fn enter(&mut self) -> (span::Entered<'_>, Entered<'_>) {
+        (self.span.enter(), Entered::new(&mut self.context))
+    }
+
+    fn take(&mut self) -> Self {
+        Self { span: mem::replace(&mut self.span, Span::none()), context: self.context.take() }
+    }
+}
 
 pin_project! {
     /// A service's future, or a response's body, that is polled and dropped inside the request's span.
@@ -18,22 +42,22 @@ pin_project! {
         // There until the drop takes it.
         #[pin]
         inner: Option<T>,
-        span: Span,
+        scope: Scope,
     }
 
     impl<T> PinnedDrop for InSpan<T> {
         fn drop(this: Pin<&mut Self>) {
             // What is given up says its last words inside the span too.
             let mut this = this.project();
-            let _entered = this.span.enter();
+            let _entered = this.scope.enter();
             this.inner.set(None);
         }
     }
 }
 
 impl<T> InSpan<T> {
-    pub(crate) fn new(inner: T, span: Span) -> Self {
-        Self { inner: Some(inner), span }
+    pub(crate) fn new(inner: T, scope: Scope) -> Self {
+        Self { inner: Some(inner), scope }
     }
 }
 
@@ -47,11 +71,11 @@ where
         let this = self.project();
         let Some(inner) = this.inner.as_pin_mut() else { return Poll::Pending };
         let response = {
-            let _entered = this.span.enter();
+            let _entered = this.scope.enter();
             ready!(inner.poll(cx))?
         };
-        let span = mem::replace(this.span, Span::none());
-        Poll::Ready(Ok(response.map(|body| InSpan::new(body, span))))
+        let scope = this.scope.take();
+        Poll::Ready(Ok(response.map(|body| InSpan::new(body, scope))))
     }
 }
 
@@ -65,7 +89,7 @@ impl<B: Body> Body for InSpan<B> {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.project();
         let Some(inner) = this.inner.as_pin_mut() else { return Poll::Ready(None) };
-        let _entered = this.span.enter();
+        let _entered = this.scope.enter();
         inner.poll_frame(cx)
     }
 

@@ -2,26 +2,34 @@
 
 use tower_layer::Layer;
 
-use crate::{handle::TelemetryHandle, metrics::Scheme, service::Telemetry};
+use crate::{handle::TelemetryHandle, metrics::Scheme, service::Telemetry, trace::Inbound};
 
 /// Opens one span for every request, and closes it when its response is over. See the [crate](crate) documentation.
 #[derive(Clone, Debug)]
 pub struct TelemetryLayer {
     handle: TelemetryHandle,
     scheme: Scheme,
+    inbound: Inbound,
 }
 
 impl TelemetryLayer {
     /// A layer, with a count of its own.
     #[expect(clippy::new_without_default, reason = "a layer is shared by name, never made in passing")]
     pub fn new() -> Self {
-        Self { handle: TelemetryHandle::new(), scheme: Scheme::Http }
+        Self { handle: TelemetryHandle::new(), scheme: Scheme::Http, inbound: Inbound::Link }
     }
 
     /// The scheme by which clients reach the service, for requests that do not say it: those of HTTP/1. `http` by default.
     #[must_use]
     pub fn scheme(mut self, scheme: Scheme) -> Self {
         self.scheme = scheme;
+        self
+    }
+
+    /// What becomes of the trace that a caller says it is in. [`Link`](Inbound::Link) by default.
+    #[must_use]
+    pub fn inbound(mut self, inbound: Inbound) -> Self {
+        self.inbound = inbound;
         self
     }
 
@@ -36,6 +44,6 @@ impl<S> Layer<S> for TelemetryLayer {
     type Service = Telemetry<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Telemetry::new(inner, self.handle.clone(), self.scheme)
+        Telemetry::new(inner, self.handle.clone(), self.scheme, self.inbound)
     }
 }

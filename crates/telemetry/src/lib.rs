@@ -123,5 +123,5 @@ pub use self::{
     metrics::{BOUNDS, ErrorType, Exposition, Format, Scheme},
     process::Process,
     service::{ResponseFuture, SpannedBody, Telemetry},
-    trace::{SpanId, Trace, TraceId},
+    trace::{Inbound, SpanId, Trace, TraceContext, TraceId},
 };

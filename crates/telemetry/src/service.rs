@@ -14,8 +14,9 @@ use tower_service::Service;
 use crate::{
     guard::RequestGuard,
     handle::TelemetryHandle,
-    in_span::InSpan,
+    in_span::{InSpan, Scope},
     metrics::{Labels, Scheme},
+    trace::{Inbound, TraceContext},
 };
 
 /// Runs every request inside a span of its own; made by [`TelemetryLayer`](crate::TelemetryLayer).
@@ -24,14 +25,15 @@ pub struct Telemetry<S> {
     inner: S,
     handle: TelemetryHandle,
     scheme: Scheme,
+    inbound: Inbound,
 }
 
 /// The body of a response, in the request's span to its end.
 pub type SpannedBody<B> = GuardedBody<InSpan<B>, RequestGuard>;
 
 impl<S> Telemetry<S> {
-    pub(crate) fn new(inner: S, handle: TelemetryHandle, scheme: Scheme) -> Self {
-        Self { inner, handle, scheme }
+    pub(crate) fn new(inner: S, handle: TelemetryHandle, scheme: Scheme, inbound: Inbound) -> Self {
+        Self { inner, handle, scheme, inbound }
     }
 }
 
@@ -52,10 +54,14 @@ where
         let context = RequestContext::of(&mut request);
         let rule = context.wire().body_rule();
         let labels = Labels::of(context.wire(), request.uri().scheme(), self.scheme);
-        let guard = RequestGuard::new(context, labels, &self.handle);
-        let span = guard.span().clone();
-        let inner = span.in_scope(|| self.inner.call(request));
-        ResponseFuture { inner: GuardedFuture::new(InSpan::new(inner, span), rule, guard) }
+        let (trace, _) = TraceContext::of(request.headers(), self.inbound);
+        let guard = RequestGuard::new(context, trace.trace(), labels, &self.handle);
+        let mut scope = Scope::new(guard.span().clone(), trace);
+        let inner = {
+            let _entered = scope.enter();
+            self.inner.call(request)
+        };
+        ResponseFuture { inner: GuardedFuture::new(InSpan::new(inner, scope), rule, guard) }
     }
 }
 

@@ -66,14 +66,6 @@ impl SpanId {
     }
 }
 
-impl Trace {
-    /// A new trace, which nobody records.
-    #[inline]
-    pub(crate) fn begin() -> Self {
-        Self { trace_id: TraceId::random(), span_id: SpanId::random(), sampled: false }
-    }
-}
-
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
@@ -148,18 +140,18 @@ mod tests {
 
     #[test]
     fn threads_do_not_repeat_each_other_nor_themselves() {
-        let ids = || (0..10_000).map(|_| Trace::begin()).collect::<Vec<_>>();
+        let ids = || (0..10_000).map(|_| (TraceId::random(), SpanId::random())).collect::<Vec<_>>();
         let threads: Vec<_> = (0..4).map(|_| thread::spawn(ids)).collect();
-        let traces: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().expect("it ends")).collect();
-        assert_eq!(traces.iter().map(|trace| trace.trace_id).collect::<HashSet<_>>().len(), 40_000);
-        assert_eq!(traces.iter().map(|trace| trace.span_id).collect::<HashSet<_>>().len(), 40_000);
+        let ids: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().expect("it ends")).collect();
+        assert_eq!(ids.iter().map(|(trace, _)| trace).collect::<HashSet<_>>().len(), 40_000);
+        assert_eq!(ids.iter().map(|(_, span)| span).collect::<HashSet<_>>().len(), 40_000);
     }
 
     #[test]
     fn every_bit_of_an_id_is_as_often_set_as_not() {
         let mut set = [0_u32; 192];
         for _ in 0..10_000 {
-            let Trace { trace_id, span_id, .. } = Trace::begin();
+            let (trace_id, span_id) = (TraceId::random(), SpanId::random());
             for (bit, set) in set.iter_mut().enumerate() {
                 *set += match bit {
                     0..128 => u32::from(trace_id.get() >> bit & 1 == 1),

@@ -1,0 +1,133 @@
+//! A request's place in its trace, and what the next hop is told of it.
+
+use std::{cell::RefCell, mem, sync::Arc};
+
+use http::{HeaderMap, HeaderName};
+
+use super::{
+    ids::{SpanId, Trace, TraceId},
+    recording,
+    w3c::{self, Flags, Parent},
+};
+
+/// What becomes of the trace that a caller says it is in (`traceparent`).
+///
+/// Whoever can send a request can send that header. To continue a stranger's trace lets him write into other people's traces,
+/// and have all of his requests recorded, or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Inbound {
+    /// The request continues it, and is recorded if the caller's span is: for a listener that only one's own services reach.
+    Trust,
+    /// The request begins a trace of its own, with a link to the caller's span.
+    #[default]
+    Link,
+    /// The request begins a trace of its own, and the header is not read.
+    Ignore,
+}
+
+/// A request's place in its trace, to be told to the next hop. Cheap to clone.
+///
+/// ```
+/// use http::{HeaderMap, Request, Response};
+/// use macadam_telemetry::{Inbound, TelemetryLayer, TraceContext};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), std::convert::Infallible> {
+/// let service = TelemetryLayer::new().inbound(Inbound::Trust).layer(service_fn(async |_: Request<()>| {
+///     let mut headers = HeaderMap::new(); // of the request to the next hop
+///     TraceContext::current().unwrap().inject(&mut headers);
+///     assert!(headers["traceparent"].to_str().unwrap().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+///     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+/// }));
+/// let caller = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// service.oneshot(Request::get("/").header("traceparent", caller).body(()).unwrap()).await?;
+/// assert!(TraceContext::current().is_none(), "no request is here");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct TraceContext {
+    trace: Trace,
+    /// The span that the next hop's is a child of, where none inside the request's is recorded.
+    onward: SpanId,
+    flags: Flags,
+    state: Option<Arc<str>>,
+    inbound: Inbound,
+}
+
+impl TraceContext {
+    /// Where a request with these headers stands, and what its caller said, if that counts.
+    #[inline]
+    pub(crate) fn of(headers: &HeaderMap, inbound: Inbound) -> (Self, Option<Parent>) {
+        let parent = if inbound == Inbound::Trust { Parent::read(headers) } else { None };
+        let trace_id = parent.map_or_else(TraceId::random, |parent| parent.trace_id);
+        let span_id = SpanId::random();
+        let decided = recording::decide(trace_id, parent.map(|parent| parent.flags.sampled));
+        let trace = Trace { trace_id, span_id, sampled: decided == Some(true) };
+        let flags = Flags { sampled: trace.sampled, random: true };
+        let (onward, flags, state) = match parent {
+            None => (span_id, flags, None),
+            // Nobody records spans here: the next hop's is a child of the caller's, as if we had not been in between.
+            Some(parent) if decided.is_none() => (parent.span_id, parent.flags, w3c::state(headers)),
+            Some(parent) => (span_id, Flags { random: parent.flags.random, ..flags }, w3c::state(headers)),
+        };
+        (Self { trace, onward, flags, state, inbound }, parent)
+    }
+
+    /// That of the request whose future or body is being polled, if one is. A task that was spawned has none: give it a clone.
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+    }
+
+    /// The ids of the request.
+    pub fn trace(&self) -> Trace {
+        self.trace
+    }
+
+    /// Tells the next hop, in `traceparent` and, where the caller sent one that counts, in `tracestate`. What the headers say
+    /// of a trace is replaced; an empty `tracestate` is never sent.
+    ///
+    /// The next hop's span becomes a child of the innermost one that is recorded here. Where nobody records any, it becomes a child of
+    /// the caller's. `baggage`, which a handler may have copied from its own request, is taken out unless the caller is
+    /// [trusted](Inbound::Trust).
+    pub fn inject(&self, headers: &mut HeaderMap) {
+        let span_id = recording::innermost(self.trace).unwrap_or(self.onward);
+        Parent { trace_id: self.trace.trace_id, span_id, flags: self.flags }
+            .write(self.state.as_deref(), headers);
+        if self.inbound != Inbound::Trust {
+            headers.remove(BAGGAGE);
+        }
+    }
+}
+
+thread_local!(static CURRENT: RefCell<Option<TraceContext>> = const { RefCell::new(None) });
+
+/// Makes a context the current one until it is dropped, also by a panic.
+pub(crate) struct Entered<'a> {
+    other: &'a mut Option<TraceContext>,
+}
+
+impl<'a> Entered<'a> {
+    #[inline]
+    pub(crate) fn new(other: &'a mut Option<TraceContext>) -> Self {
+        swap(other);
+        Self { other }
+    }
+}
+
+impl Drop for Entered<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        swap(self.other);
+    }
+}
+
+#[inline]
+fn swap(other: &mut Option<TraceContext>) {
+    // A thread that is torn down has no current one, and needs none.
+    let _ = CURRENT.try_with(|current| mem::swap(&mut *current.borrow_mut(), other));
+}
+
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
