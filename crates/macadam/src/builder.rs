@@ -22,7 +22,7 @@ use crate::{
     error::Error,
     loopback::{Loopback, Way},
     road::Road,
-    settings::{self, Inbound, Settings, Shedding},
+    settings::{self, Inbound, Settings, Shedding, TrustInbound},
     stack::Layers,
     tls::Encryption,
 };
@@ -155,7 +155,12 @@ impl RoadBuilder {
             Inbound::Regenerate => RequestIdLayer::edge(),
         }
         .pair();
-        let (telemetry, telemetry_handle) = TelemetryLayer::new().scheme(scheme).pair();
+        let inbound = match settings.telemetry.trust_inbound {
+            TrustInbound::Link => macadam_telemetry::Inbound::Link,
+            TrustInbound::Trust => macadam_telemetry::Inbound::Trust,
+            TrustInbound::Ignore => macadam_telemetry::Inbound::Ignore,
+        };
+        let (telemetry, telemetry_handle) = TelemetryLayer::new().scheme(scheme).inbound(inbound).pair();
         let (timeouts, timeouts_handle) = timeouts(&settings).pair();
         let (load_shed, load_shed_handle) = load_shed(&settings)?.pair();
         let layers = Layers {

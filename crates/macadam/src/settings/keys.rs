@@ -141,6 +141,8 @@ pub(super) const KEYS: &[Key] = keys! {
         "A person reads one at a terminal, a collector the other everywhere else.";
     telemetry.filter: "Which events are logged, in the form of `RUST_LOG`, which wins where it is set.",
         "`info` is a line a request and a line a change of state.";
+    telemetry.trust_inbound: "What becomes of the trace that a caller says it is in (`traceparent`): a request begins a trace of its own, with a link to the caller's (`link`), continues it (`trust`), or takes no notice (`ignore`).",
+        "Anybody can send that header. Whose trace is continued writes into it, and decides what is recorded: say `trust` where only services of your own reach the listener.";
 };
 
 #[cfg(test)]

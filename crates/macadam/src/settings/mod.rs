@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 pub use self::{
     criticality::ByPath,
     error::SettingsError,
-    value::{Bytes, Inbound, Inherit, Logs, Malformed, Profile, Shedding},
+    value::{Bytes, Inbound, Inherit, Logs, Malformed, Profile, Shedding, TrustInbound},
 };
 use self::{
     keys::{KEYS, Key},
@@ -195,7 +195,7 @@ pub struct Health {
     pub agent_check: Option<SocketAddr>,
 }
 
-/// `[telemetry]`: logs.
+/// `[telemetry]`: logs and traces.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Telemetry {
@@ -203,6 +203,8 @@ pub struct Telemetry {
     pub logs: Logs,
     /// Which events are logged, in the form of `RUST_LOG`.
     pub filter: String,
+    /// What becomes of the trace that a caller says it is in.
+    pub trust_inbound: TrustInbound,
 }
 
 impl Default for Settings {
@@ -274,6 +276,7 @@ impl Settings {
             telemetry: Telemetry {
                 logs: if dev { Logs::Pretty } else { Logs::Json },
                 filter: "info".to_owned(),
+                trust_inbound: TrustInbound::Link,
             },
             app: toml::Table::new(),
             app_source: None,

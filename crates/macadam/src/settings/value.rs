@@ -284,6 +284,18 @@ choice! {
 }
 
 choice! {
+    /// What becomes of the trace that a caller says it is in.
+    TrustInbound, "`link`, `trust` or `ignore`" {
+        /// A request begins a trace of its own, with a link to the caller's.
+        Link = "link",
+        /// It continues the caller's: behind callers of one's own alone.
+        Trust = "trust",
+        /// It begins a trace of its own, and what the caller says is not looked at.
+        Ignore = "ignore",
+    }
+}
+
+choice! {
     /// Whether requests are shed.
     Shedding, "`enforce`, `dry-run` or `off`" {
         /// They are.
