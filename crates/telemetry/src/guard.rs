@@ -9,7 +9,7 @@ use tracing::{Level, Span, field::Empty};
 use crate::{
     handle::TelemetryHandle,
     metrics::{ErrorType, Labels, Recorder},
-    trace::Trace,
+    trace::{Recorded, Start, Trace, TraceContext, decided},
 };
 
 /// Held from the layer's call to the response's end; fills the request's span in, and writes the access event.
@@ -17,6 +17,7 @@ pub struct RequestGuard {
     context: RequestContext,
     trace: Trace,
     span: Span,
+    recorded: Option<Box<dyn Recorded>>,
     /// But for its route, its status and its error.
     labels: Labels,
     status: Option<StatusCode>,
@@ -28,25 +29,43 @@ pub struct RequestGuard {
 impl RequestGuard {
     pub(crate) fn new(
         context: RequestContext,
-        trace: Trace,
+        trace: &mut TraceContext,
+        start: Option<Box<dyn Start>>,
         labels: Labels,
         handle: &TelemetryHandle,
     ) -> Self {
         let recorder = Arc::clone(handle.recorded().recorder());
         recorder.begin(labels);
-        let span = tracing::info_span!(
-            target: "macadam::request",
-            "request",
-            request_id = context.request_id().as_ref().map(Id::as_str),
-            trace_id = %trace.trace_id,
-            span_id = %trace.span_id,
-            http.request.method = context.wire().method_name(),
-            http.route = Empty,
-            http.response.status_code = Empty,
-            macadam.outcome = Empty,
-        );
+        let ids = trace.trace();
+        let span = decided(start.is_some(), || {
+            tracing::info_span!(
+                target: "macadam::request",
+                "request",
+                request_id = context.request_id().as_ref().map(Id::as_str),
+                trace_id = %ids.trace_id,
+                span_id = %ids.span_id,
+                http.request.method = context.wire().method_name(),
+                http.route = Empty,
+                http.response.status_code = Empty,
+                macadam.outcome = Empty,
+            )
+        });
+        let recorded = start.and_then(|start| start.begin(&span));
+        if ids.sampled && recorded.is_none() {
+            trace.give_up();
+        }
         // Until a future holds it, nothing but a panic in the service's call can end it.
-        Self { context, trace, span, labels, status: None, streams: false, end: End::Panicked, recorder }
+        Self {
+            context,
+            trace: trace.trace(),
+            span,
+            recorded,
+            labels,
+            status: None,
+            streams: false,
+            end: End::Panicked,
+            recorder,
+        }
     }
 
     /// The trace that the request belongs to, and its own span in it.
@@ -68,6 +87,9 @@ impl RequestGuard {
     fn record_route(&self) {
         if let Some(route) = self.context.route() {
             self.span.record("http.route", route.as_str());
+            if let Some(recorded) = &self.recorded {
+                recorded.routed(route);
+            }
         }
     }
 }
@@ -108,6 +130,9 @@ impl Drop for RequestGuard {
             self.span.record("macadam.outcome", outcome.as_str());
             if self.status.is_none() {
                 self.record_route();
+            }
+            if let Some(recorded) = &self.recorded {
+                recorded.end(labels, self.status, took);
             }
         }
         macro_rules! line {

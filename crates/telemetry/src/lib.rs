@@ -111,6 +111,8 @@ mod handle;
 mod in_span;
 mod layer;
 mod metrics;
+#[cfg(feature = "otel-0_33")]
+pub mod otel_0_33;
 mod process;
 mod service;
 mod trace;

@@ -16,7 +16,7 @@ use crate::{
     handle::TelemetryHandle,
     in_span::{InSpan, Scope},
     metrics::{Labels, Scheme},
-    trace::{Inbound, TraceContext},
+    trace::{Inbound, TraceContext, with_recorder},
 };
 
 /// Runs every request inside a span of its own; made by [`TelemetryLayer`](crate::TelemetryLayer).
@@ -54,8 +54,14 @@ where
         let context = RequestContext::of(&mut request);
         let rule = context.wire().body_rule();
         let labels = Labels::of(context.wire(), request.uri().scheme(), self.scheme);
-        let (trace, _) = TraceContext::of(request.headers(), self.inbound);
-        let guard = RequestGuard::new(context, trace.trace(), labels, &self.handle);
+        let (mut trace, parent) = TraceContext::of(request.headers(), self.inbound);
+        let start = match trace.trace().sampled {
+            true => with_recorder(|recorder| {
+                recorder.start(request.uri(), request.headers(), &context, labels, &trace, parent)
+            }),
+            false => None,
+        };
+        let guard = RequestGuard::new(context, &mut trace, start, labels, &self.handle);
         let mut scope = Scope::new(guard.span().clone(), trace);
         let inner = {
             let _entered = scope.enter();

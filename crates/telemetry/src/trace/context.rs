@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName};
 
 use super::{
     ids::{SpanId, Trace, TraceId},
-    recording,
+    recording::with_recorder,
     w3c::{self, Flags, Parent},
 };
 
@@ -64,7 +64,8 @@ impl TraceContext {
         let parent = if inbound == Inbound::Trust { Parent::read(headers) } else { None };
         let trace_id = parent.map_or_else(TraceId::random, |parent| parent.trace_id);
         let span_id = SpanId::random();
-        let decided = recording::decide(trace_id, parent.map(|parent| parent.flags.sampled));
+        let caller = parent.map(|parent| parent.flags.sampled);
+        let decided = with_recorder(|recorder| recorder.samples(trace_id, caller));
         let trace = Trace { trace_id, span_id, sampled: decided == Some(true) };
         let flags = Flags { sampled: trace.sampled, random: true };
         let (onward, flags, state) = match parent {
@@ -81,9 +82,40 @@ impl TraceContext {
         CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
     }
 
+    /// Whether the request whose future or body is being polled is sampled, if one is.
+    #[cfg(feature = "otel-0_33")]
+    pub(crate) fn is_current_sampled() -> Option<bool> {
+        CURRENT
+            .try_with(|current| current.borrow().as_ref().map(|current| current.trace.sampled))
+            .ok()
+            .flatten()
+    }
+
+    /// Nobody records the request's span after all, although that was decided.
+    #[cold]
+    pub(crate) fn give_up(&mut self) {
+        self.trace.sampled = false;
+        self.flags.sampled = false;
+    }
+
     /// The ids of the request.
     pub fn trace(&self) -> Trace {
         self.trace
+    }
+
+    #[cfg(feature = "otel-0_33")]
+    pub(crate) fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    #[cfg(feature = "otel-0_33")]
+    pub(crate) fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+
+    #[cfg(feature = "otel-0_33")]
+    pub(crate) fn inbound(&self) -> Inbound {
+        self.inbound
     }
 
     /// Tells the next hop, in `traceparent` and, where the caller sent one that counts, in `tracestate`. What the headers say
@@ -93,7 +125,8 @@ impl TraceContext {
     /// the caller's. `baggage`, which a handler may have copied from its own request, is taken out unless the caller is
     /// [trusted](Inbound::Trust).
     pub fn inject(&self, headers: &mut HeaderMap) {
-        let span_id = recording::innermost(self.trace).unwrap_or(self.onward);
+        let innermost = with_recorder(|recorder| recorder.innermost(self.trace)).flatten();
+        let span_id = innermost.unwrap_or(self.onward);
         Parent { trace_id: self.trace.trace_id, span_id, flags: self.flags }
             .write(self.state.as_deref(), headers);
         if self.inbound != Inbound::Trust {

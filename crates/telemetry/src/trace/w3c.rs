@@ -29,9 +29,14 @@ impl Parent {
     /// The caller's span: none where the header is missing, malformed, or there twice.
     #[inline]
     pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all(TRACEPARENT).iter();
+        Self::of(headers.get_all(TRACEPARENT).iter().map(HeaderValue::as_bytes))
+    }
+
+    /// The same of the values of the header.
+    #[inline]
+    pub(crate) fn of<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let value = values.next()?;
-        if values.next().is_some() { None } else { Self::parse(value.as_bytes()) }
+        if values.next().is_some() { None } else { Self::parse(value) }
     }
 
     fn parse(value: &[u8]) -> Option<Self> {
@@ -93,10 +98,14 @@ fn hex(digits: &[u8]) -> Option<u128> {
 /// None where one of them is malformed, or there are more than 32. Of a longer one than 512 bytes the members of more than
 /// 128 go first, and then the last, as the recommendation says.
 pub(crate) fn state(headers: &HeaderMap) -> Option<Arc<str>> {
+    state_of(headers.get_all(TRACESTATE).iter().map(HeaderValue::as_bytes))
+}
+
+/// The same of the values of the headers.
+pub(crate) fn state_of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Arc<str>> {
     let mut members = [""; MEMBERS];
     let mut count = 0;
-    let values = headers.get_all(TRACESTATE).iter();
-    for member in values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
+    for member in values.flat_map(|value| value.split(|byte| *byte == b',')) {
         let member = member.trim_ascii();
         if !member.is_empty() {
             *members.get_mut(count)? = checked(member)?;
@@ -136,8 +145,8 @@ fn checked(member: &[u8]) -> Option<&str> {
     if is_key && is_value { str::from_utf8(member).ok() } else { None }
 }
 
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Of a `traceparent`, as far as every version has it.
 const LENGTH: usize = 55;

@@ -1,0 +1,81 @@
+//! What a request's span says of its head.
+
+use http::{
+    HeaderMap, Uri,
+    header::{HOST, USER_AGENT},
+};
+use macadam_core::RequestContext;
+use opentelemetry::KeyValue;
+
+use crate::metrics::Labels;
+
+/// All that is known when the request arrives.
+pub(super) fn of(uri: &Uri, headers: &HeaderMap, context: &RequestContext, labels: Labels) -> Vec<KeyValue> {
+    let mut attributes = Vec::with_capacity(16);
+    let mut say = |name: &'static str, value: String| attributes.push(KeyValue::new(name, value));
+    let header = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+
+    if labels.method() == "_OTHER" {
+        say("http.request.method_original", cut(context.wire().method().as_str()).to_owned());
+    }
+    say("url.path", cut(uri.path()).to_owned());
+    if let Some(query) = uri.query() {
+        say("url.query", redacted(cut(query)));
+    }
+    let host = uri.authority().map(|authority| authority.as_str().into()).or_else(|| header(HOST));
+    let host = host.as_deref().and_then(|host| cut(host).parse::<Uri>().ok());
+    if let Some(host) = host.as_ref().and_then(Uri::authority) {
+        say("server.address", host.host().trim_matches(['[', ']']).to_owned());
+    }
+    if let Some(peer) = context.peer() {
+        say("client.address", peer.ip().to_canonical().to_string());
+        say("network.peer.address", peer.ip().to_canonical().to_string());
+    }
+    if let Some(agent) = header(USER_AGENT) {
+        say("user_agent.original", cut(&agent).to_owned());
+    }
+    if let Some(id) = context.request_id() {
+        say("request_id", id.to_string());
+    }
+    let ports = [
+        ("server.port", host.as_ref().and_then(Uri::port_u16)),
+        ("network.peer.port", context.peer().map(|peer| peer.port())),
+    ];
+    attributes.extend([
+        KeyValue::new("http.request.method", labels.method()),
+        KeyValue::new("url.scheme", labels.scheme().as_str()),
+        KeyValue::new("network.protocol.version", labels.version()),
+    ]);
+    attributes
+        .extend(ports.into_iter().filter_map(|(name, port)| Some(KeyValue::new(name, i64::from(port?)))));
+    attributes
+}
+
+/// As much of a peer's text as is kept.
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// A query without the values that are secrets, by the list of the conventions.
+fn redacted(query: &str) -> String {
+    let pair = |pair: &str| match pair.split_once('=') {
+        Some((key, _)) if SECRETS.contains(&key) => format!("{key}=REDACTED"),
+        _ => pair.to_owned(),
+    };
+    query.split('&').map(pair).collect::<Vec<_>>().join("&")
+}
+
+const LONGEST: usize = 1024;
+const SECRETS: [&str; 7] = [
+    "AWSAccessKeyId",
+    "Signature",
+    "sig",
+    "X-Amz-Credential",
+    "X-Amz-Security-Token",
+    "X-Amz-Signature",
+    "X-Goog-Signature",
+];

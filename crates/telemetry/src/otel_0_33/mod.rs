@@ -1,0 +1,64 @@
+//! Requests' spans for OpenTelemetry, of the minor version that the feature `otel-0_33` names.
+//!
+//! ```
+//! use macadam_telemetry::otel_0_33::{self, Propagator, Sampling};
+//! use opentelemetry::{global, trace::TracerProvider};
+//! use tracing_subscriber::layer::SubscriberExt;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sampling = Sampling::from_env()?;
+//! let provider = sampling.provider().build(); // with a processor that exports
+//! let subscriber = tracing_subscriber::registry().with(sampling.layer(provider.tracer("orders")));
+//! let _installed = tracing::subscriber::set_default(subscriber); // `set_global_default` in a service
+//! global::set_text_map_propagator(Propagator);
+//! otel_0_33::check()?; // that it all belongs together
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is recorded
+//!
+//! Whether a request is sampled is decided before it has a span. One that is not costs next to nothing: its span, and all spans
+//! inside it, are kept from the layer, not made and thrown away. Spans below the level `info` are not recorded, nor are
+//! events: they are log records with the ids of their span, and an error in the log does not make the request one.
+//!
+//! The span of a request is of kind `SERVER`, and is called `GET /orders/{id}`, or `GET` where no route matched (`HTTP` for a method
+//! that is in no standard). It lasts exactly as long as `http.server.request.duration` says. Its status is `ERROR` where
+//! `error.type` is set, and unset for a 4xx, which is its client's. Nobody's text is longer than 1 KiB.
+//!
+//! | attribute | what |
+//! |---|---|
+//! | `http.request.method` | `_OTHER` for one that is in no standard |
+//! | `http.request.method_original` | that one |
+//! | `http.route` | the matched template; absent where none matched |
+//! | `http.response.status_code` | absent where there was no answer |
+//! | `error.type` | an [`ErrorType`](crate::ErrorType), as in the metrics; absent of a success |
+//! | `url.path`, `url.query` | as they were sent; in the query `REDACTED` stands for the values of `AWSAccessKeyId`, `Signature`, `sig`, `X-Amz-Credential`, `X-Amz-Security-Token`, `X-Amz-Signature` and `X-Goog-Signature` |
+//! | `url.scheme` | what the request says, or else the [layer's](crate::TelemetryLayer::scheme) |
+//! | `network.protocol.version` | `1.0`, `1.1`, `2`, `3` |
+//! | `server.address`, `server.port` | the host that the client asked for, and its port where it says one |
+//! | `client.address`, `network.peer.address`, `network.peer.port` | the other end of the connection, where the listener knows it |
+//! | `user_agent.original` | what the client calls itself |
+//! | `request_id` | as in the log |
+//! | `macadam.outcome` | [`Outcome`](macadam_core::Outcome) |
+//!
+//! # Ids
+//!
+//! The ids of the span are those of [`Trace`](crate::Trace), which the request's log lines bear. So the provider has to take them from
+//! here: [`Sampling::provider`] makes one that does, and [`check`] fails for one that does not.
+
+mod attributes;
+mod check;
+mod filter;
+mod propagator;
+mod recording;
+mod sampling;
+mod tracer;
+
+pub use self::{
+    check::{CheckError, check},
+    filter::RequestSpans,
+    propagator::Propagator,
+    sampling::{Sampling, SamplingError},
+    tracer::RequestTracer,
+};
