@@ -139,6 +139,8 @@ impl Drop for RequestGuard {
             ($level:expr) => {
                 tracing::event!(
                     target: "macadam::access",
+                    // To enter it for this would cost a subscriber as much again.
+                    parent: &self.span,
                     $level,
                     status = self.status.map(|status| status.as_u16()),
                     outcome = outcome.as_str(),
@@ -147,11 +149,11 @@ impl Drop for RequestGuard {
                 )
             };
         }
-        self.span.in_scope(|| match outcome {
+        match outcome {
             // Who refuses says how many, once in a while: a line for each would be an overload of its own.
             Outcome::Shed => line!(Level::DEBUG),
             _ => line!(Level::INFO),
-        });
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pin_project! {
     /// A service's future, or a response's body, that is polled and dropped inside the request's span.
     #[derive(Debug)]
     pub struct InSpan<T> {
-        // There until the drop takes it.
+        // Dropped as soon as it is over, since the span has been entered then: each time costs a subscriber as much as an event.
         #[pin]
         inner: Option<T>,
         scope: Scope,
@@ -49,8 +49,10 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             // What is given up says its last words inside the span too.
             let mut this = this.project();
-            let _entered = this.scope.enter();
-            this.inner.set(None);
+            if this.inner.is_some() {
+                let _entered = this.scope.span.enter();
+                this.inner.set(None);
+            }
         }
     }
 }
@@ -68,11 +70,13 @@ where
     type Output = Result<Response<InSpan<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let Some(inner) = this.inner.as_pin_mut() else { return Poll::Pending };
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Pending };
         let response = {
             let _entered = this.scope.enter();
-            ready!(inner.poll(cx))?
+            let response = ready!(inner.poll(cx));
+            this.inner.set(None);
+            response?
         };
         let scope = this.scope.take();
         Poll::Ready(Ok(response.map(|body| InSpan::new(body, scope))))
@@ -87,10 +91,14 @@ impl<B: Body> Body for InSpan<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let this = self.project();
-        let Some(inner) = this.inner.as_pin_mut() else { return Poll::Ready(None) };
+        let mut this = self.project();
+        let Some(mut inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         let _entered = this.scope.enter();
-        inner.poll_frame(cx)
+        let frame = ready!(inner.as_mut().poll_frame(cx));
+        if frame.is_none() || inner.is_end_stream() {
+            this.inner.set(None);
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -98,6 +106,6 @@ impl<B: Body> Body for InSpan<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }

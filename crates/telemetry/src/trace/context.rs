@@ -1,6 +1,6 @@
 //! A request's place in its trace, and what the next hop is told of it.
 
-use std::{cell::RefCell, mem, sync::Arc};
+use std::{cell::Cell, sync::Arc};
 
 use http::{HeaderMap, HeaderName};
 
@@ -79,16 +79,24 @@ impl TraceContext {
 
     /// That of the request whose future or body is being polled, if one is. A task that was spawned has none: give it a clone.
     pub fn current() -> Option<Self> {
-        CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+        Self::look(Clone::clone).flatten()
     }
 
     /// Whether the request whose future or body is being polled is sampled, if one is.
     #[cfg(feature = "otel-0_33")]
     pub(crate) fn is_current_sampled() -> Option<bool> {
-        CURRENT
-            .try_with(|current| current.borrow().as_ref().map(|current| current.trace.sampled))
-            .ok()
-            .flatten()
+        Self::look(|current| Some(current.as_ref()?.trace.sampled)).flatten()
+    }
+
+    fn look<T>(f: impl FnOnce(&Option<Self>) -> T) -> Option<T> {
+        let look = |current: &Cell<Option<Self>>| {
+            let taken = current.take();
+            let seen = f(&taken);
+            current.set(taken);
+            seen
+        };
+        // A thread that is torn down has no current one, and needs none.
+        CURRENT.try_with(look).ok()
     }
 
     /// Nobody records the request's span after all, although that was decided.
@@ -135,7 +143,7 @@ impl TraceContext {
     }
 }
 
-thread_local!(static CURRENT: RefCell<Option<TraceContext>> = const { RefCell::new(None) });
+thread_local!(static CURRENT: Cell<Option<TraceContext>> = const { Cell::new(None) });
 
 /// Makes a context the current one until it is dropped, also by a panic.
 pub(crate) struct Entered<'a> {
@@ -159,8 +167,7 @@ impl Drop for Entered<'_> {
 
 #[inline]
 fn swap(other: &mut Option<TraceContext>) {
-    // A thread that is torn down has no current one, and needs none.
-    let _ = CURRENT.try_with(|current| mem::swap(&mut *current.borrow_mut(), other));
+    let _ = CURRENT.try_with(|current| current.swap(Cell::from_mut(other)));
 }
 
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");

@@ -6,7 +6,7 @@ use std::{cell::Cell, time::Duration};
 
 use http::{HeaderMap, StatusCode, Uri};
 use macadam_core::{RequestContext, Route};
-use tracing::{Dispatch, Span, dispatcher::get_default};
+use tracing::{Dispatch, Span, dispatcher::get_default, level_filters::LevelFilter};
 
 use super::{
     context::TraceContext,
@@ -61,6 +61,10 @@ fn recorder(_subscriber: &Dispatch) -> Option<&dyn Record> {
 /// Runs `f` with who records spans, if anybody does.
 #[inline]
 pub(crate) fn with_recorder<T>(f: impl FnOnce(&dyn Record) -> T) -> Option<T> {
+    // A look at a number, where there is no subscriber, or none for spans of requests.
+    if LevelFilter::current() < LevelFilter::INFO {
+        return None;
+    }
     let mut f = Some(f);
     get_default(|subscriber| Some(f.take()?(recorder(subscriber)?)))
 }
