@@ -8,18 +8,20 @@
 
 mod callgrind;
 mod cases;
+mod spans;
 mod timed;
 
 use std::process::ExitCode;
 
 use cases::CASES;
+use spans::SPANS;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     match (args.next(), args.next()) {
         // What callgrind runs.
         (Some(name), Some(times)) => {
-            let case = CASES.iter().find(|case| case.name == name).expect("a case of the table");
+            let case = CASES.iter().chain(SPANS).find(|case| case.name == name).expect("a case of the table");
             (case.run)(times.parse().expect("a number of times"));
             ExitCode::SUCCESS
         }
@@ -34,7 +36,7 @@ fn main() -> ExitCode {
 #[expect(clippy::print_stdout, reason = "the table is what this program is for")]
 fn times() {
     println!("{:<40} {:>20}", "case", "nanoseconds");
-    for (case, nanos) in CASES.iter().zip(timed::nanos(CASES)) {
+    for (case, nanos) in CASES.iter().zip(timed::nanos(CASES)).chain(SPANS.iter().zip(timed::nanos(SPANS))) {
         println!("{:<40} {nanos:>20.1}", case.name);
     }
 }
@@ -43,7 +45,7 @@ fn times() {
 fn table() -> ExitCode {
     let mut within = true;
     println!("{:<40} {:>20} {:>20}", "case", "instructions", "atomics");
-    for case in CASES {
+    for case in CASES.iter().chain(SPANS) {
         let cost = callgrind::cost(case.name) - case.beside.map(callgrind::cost).unwrap_or_default();
         let of = |cost: i64, ceiling: Option<i64>| match ceiling {
             Some(ceiling) => format!("{cost} of {ceiling}"),
