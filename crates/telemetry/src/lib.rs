@@ -1,8 +1,8 @@
 //! One span a request, from its arrival to the last frame of its body.
 //!
 //! [`TelemetryLayer`] runs every request inside a `tracing` span, so that whatever is logged on its behalf bears its
-//! id and its route, and writes one access event when the request is over. It neither installs a subscriber nor
-//! knows OpenTelemetry's SDK, refuses nothing, and arms no timer.
+//! ids and its route, and writes one access event when the request is over. It installs no subscriber, refuses nothing,
+//! and arms no timer.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -56,6 +56,27 @@
 //!
 //! Paths, queries and headers are in neither: they hold secrets, and are a peer's to choose.
 //!
+//! # Traces
+//!
+//! Every request has a place in a trace ([`Trace`]), whether or not anything is exported, so that the log lines of one request
+//! have one pair of ids in all services. What a caller says of its trace, by [W3C Trace Context], is anybody's to say:
+//!
+//! | [`Inbound`] | the request's trace | sampled |
+//! |---|---|---|
+//! | `Link`, the default | a new one; its span has a link to the caller's | as the sampler says |
+//! | `Trust` | the caller's, where its header is valid and there once; else a new one | as the caller's is, if the sampler is `parentbased_…` |
+//! | `Ignore` | a new one | as the sampler says |
+//!
+//! A handler tells the next hop with [`TraceContext::inject`]. A trace that was continued keeps its `tracestate`, up to 512 bytes of it,
+//! and whether its id is random; baggage is neither read nor passed on. Where no spans are recorded a trusted caller's
+//! header is passed on as it came, so that its span is the parent of the next hop's.
+//!
+//! Spans are recorded with the feature `otel-0_33`, which is OpenTelemetry of that minor version (the module `otel_0_33`). A
+//! request that is not sampled costs some 180 ns more than without it where there is a log, and 370 ns where there is none;
+//! most of that is `tracing`'s.
+//!
+//! [W3C Trace Context]: https://www.w3.org/TR/trace-context-2/
+//!
 //! # When a request is over
 //!
 //! When the last frame of its body is handed to the transport, by the rule of [`macadam_core::body`]; for HEAD, 204,
@@ -105,6 +126,7 @@
 //! - `TraceLayer` says nothing of a request whose client went away, unless `OnEarlyDropLayer` stands inside it.
 //! - `TraceLayer`'s default span has the raw path in it, query and all.
 //! - What is dropped with a request, is dropped inside its span.
+//! - `TraceLayer` knows no traces: ids, callers and next hops are another crate's.
 
 mod guard;
 mod handle;
