@@ -54,10 +54,10 @@ where
         let context = RequestContext::of(&mut request);
         let rule = context.wire().body_rule();
         let labels = Labels::of(context.wire(), request.uri().scheme(), self.scheme);
-        let (mut trace, parent) = TraceContext::of(request.headers(), self.inbound);
+        let mut trace = TraceContext::of(request.headers(), self.inbound);
         let start = match trace.trace().sampled {
             true => with_recorder(|recorder| {
-                recorder.start(request.uri(), request.headers(), &context, labels, &trace, parent)
+                recorder.start(request.uri(), request.headers(), &context, labels, &trace)
             }),
             false => None,
         };

@@ -14,7 +14,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use super::{attributes, filter::RequestSpans, tracer::Beginning};
 use crate::{
     metrics::Labels,
-    trace::{Inbound, Parent, Record, Recorded, SpanId, Start, Trace, TraceContext, TraceId},
+    trace::{Inbound, Parent, Record, Recorded, SpanId, Start, TraceContext, TraceId},
 };
 
 impl Record for RequestSpans {
@@ -29,7 +29,6 @@ impl Record for RequestSpans {
         context: &RequestContext,
         labels: Labels,
         trace: &TraceContext,
-        parent: Option<Parent>,
     ) -> Box<dyn Start> {
         let at = SystemTime::now() - context.arrival().elapsed();
         let method = match labels.method() {
@@ -48,17 +47,17 @@ impl Record for RequestSpans {
             links: linked.map(|caller| vec![Link::with_context(caller)]),
             events: None,
         };
-        let parent =
-            parent.map(|caller| Context::new().with_remote_span_context(remote(caller, trace.state())));
+        let parent = trace.caller().map(|caller| remote(caller.parent, caller.state.as_deref()));
+        let parent = parent.map(|parent| Context::new().with_remote_span_context(parent));
         let beginning = Beginning { trace: trace.trace(), builder, parent: parent.unwrap_or_default() };
         Box::new(Before { beginning, method, at })
     }
 
-    fn innermost(&self, trace: Trace) -> Option<SpanId> {
+    fn innermost(&self, trace_id: TraceId) -> Option<SpanId> {
         Context::map_current(|context| {
             let span = context.span();
             let span = span.span_context();
-            let is_ours = span.trace_id().to_bytes() == trace.trace_id.get().to_be_bytes();
+            let is_ours = span.trace_id().to_bytes() == trace_id.get().to_be_bytes();
             SpanId::new(u64::from_be_bytes(span.span_id().to_bytes())).filter(|_| is_ours)
         })
     }

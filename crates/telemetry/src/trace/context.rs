@@ -50,31 +50,40 @@ pub enum Inbound {
 #[derive(Clone, Debug)]
 pub struct TraceContext {
     trace: Trace,
-    /// The span that the next hop's is a child of, where none inside the request's is recorded.
-    onward: SpanId,
-    flags: Flags,
-    state: Option<Arc<str>>,
     inbound: Inbound,
+    caller: Option<Arc<Caller>>,
+}
+
+/// Whose trace is continued.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) parent: Parent,
+    pub(crate) state: Option<String>,
+    /// Nobody records spans here: the next hop's is a child of the caller's, as if we had not been in between.
+    is_passed_on: bool,
 }
 
 impl TraceContext {
-    /// Where a request with these headers stands, and what its caller said, if that counts.
+    /// Where a request with these headers stands.
     #[inline]
-    pub(crate) fn of(headers: &HeaderMap, inbound: Inbound) -> (Self, Option<Parent>) {
-        let parent = if inbound == Inbound::Trust { Parent::read(headers) } else { None };
-        let trace_id = parent.map_or_else(TraceId::random, |parent| parent.trace_id);
-        let span_id = SpanId::random();
-        let caller = parent.map(|parent| parent.flags.sampled);
-        let decided = with_recorder(|recorder| recorder.samples(trace_id, caller));
-        let trace = Trace { trace_id, span_id, sampled: decided == Some(true) };
-        let flags = Flags { sampled: trace.sampled, random: true };
-        let (onward, flags, state) = match parent {
-            None => (span_id, flags, None),
-            // Nobody records spans here: the next hop's is a child of the caller's, as if we had not been in between.
-            Some(parent) if decided.is_none() => (parent.span_id, parent.flags, w3c::state(headers)),
-            Some(parent) => (span_id, Flags { random: parent.flags.random, ..flags }, w3c::state(headers)),
-        };
-        (Self { trace, onward, flags, state, inbound }, parent)
+    pub(crate) fn of(headers: &HeaderMap, inbound: Inbound) -> Self {
+        if inbound == Inbound::Trust {
+            if let Some(parent) = Parent::read(headers) {
+                return Self::continuing(parent, w3c::state(headers));
+            }
+        }
+        let trace_id = TraceId::random();
+        let sampled = with_recorder(|recorder| recorder.samples(trace_id, None)).unwrap_or_default();
+        Self { trace: Trace { trace_id, span_id: SpanId::random(), sampled }, inbound, caller: None }
+    }
+
+    #[cold]
+    fn continuing(parent: Parent, state: Option<String>) -> Self {
+        let Parent { trace_id, flags, .. } = parent;
+        let decided = with_recorder(|recorder| recorder.samples(trace_id, Some(flags.sampled)));
+        let trace = Trace { trace_id, span_id: SpanId::random(), sampled: decided.unwrap_or_default() };
+        let caller = Caller { parent, state, is_passed_on: decided.is_none() };
+        Self { trace, inbound: Inbound::Trust, caller: Some(Arc::new(caller)) }
     }
 
     /// That of the request whose future or body is being polled, if one is. A task that was spawned has none: give it a clone.
@@ -103,7 +112,16 @@ impl TraceContext {
     #[cold]
     pub(crate) fn give_up(&mut self) {
         self.trace.sampled = false;
-        self.flags.sampled = false;
+    }
+
+    /// What is told to the next hop, but for the span.
+    pub(crate) fn flags(&self) -> Flags {
+        let flags = Flags { sampled: self.trace.sampled, random: true };
+        match self.caller.as_deref() {
+            None => flags,
+            Some(caller) if caller.is_passed_on => caller.parent.flags,
+            Some(caller) => Flags { random: caller.parent.flags.random, ..flags },
+        }
     }
 
     /// The ids of the request.
@@ -112,13 +130,8 @@ impl TraceContext {
     }
 
     #[cfg(feature = "otel-0_33")]
-    pub(crate) fn flags(&self) -> Flags {
-        self.flags
-    }
-
-    #[cfg(feature = "otel-0_33")]
-    pub(crate) fn state(&self) -> Option<&str> {
-        self.state.as_deref()
+    pub(crate) fn caller(&self) -> Option<&Caller> {
+        self.caller.as_deref()
     }
 
     #[cfg(feature = "otel-0_33")]
@@ -133,10 +146,17 @@ impl TraceContext {
     /// the caller's. `baggage`, which a handler may have copied from its own request, is taken out unless the caller is
     /// [trusted](Inbound::Trust).
     pub fn inject(&self, headers: &mut HeaderMap) {
-        let innermost = with_recorder(|recorder| recorder.innermost(self.trace)).flatten();
-        let span_id = innermost.unwrap_or(self.onward);
-        Parent { trace_id: self.trace.trace_id, span_id, flags: self.flags }
-            .write(self.state.as_deref(), headers);
+        let Trace { trace_id, span_id, sampled } = self.trace;
+        let caller = self.caller.as_deref();
+        let span_id = match caller {
+            Some(caller) if caller.is_passed_on => caller.parent.span_id,
+            _ if sampled => {
+                with_recorder(|recorder| recorder.innermost(trace_id)).flatten().unwrap_or(span_id)
+            }
+            _ => span_id,
+        };
+        let state = caller.and_then(|caller| caller.state.as_deref());
+        Parent { trace_id, span_id, flags: self.flags() }.write(state, headers);
         if self.inbound != Inbound::Trust {
             headers.remove(BAGGAGE);
         }

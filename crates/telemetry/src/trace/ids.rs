@@ -92,34 +92,28 @@ impl fmt::Debug for SpanId {
 
 /// The thread's next 64 bits: no lock, no allocation, no system call but for the seed.
 ///
-/// xoshiro256++ of Blackman and Vigna. A generator with 64 bits of state, as the smallest have, would make of the 128 bits of
+/// xoroshiro128++ of Blackman and Vigna. A generator with 64 bits of state, as the smallest have, would make of the 128 bits of
 /// an id a function of 64: two instances of a large service would have the same trace now and then.
 #[inline]
 fn random() -> u64 {
-    thread_local!(static STATE: Cell<[u64; 4]> = const { Cell::new([0; 4]) });
+    thread_local!(static STATE: Cell<[u64; 2]> = const { Cell::new([0; 2]) });
     STATE.with(|state| {
-        let mut s = state.get();
-        if s == [0; 4] {
-            s = seed();
+        let [mut s, mut t] = state.get();
+        if s | t == 0 {
+            [s, t] = seed();
         }
-        let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
-        let shifted = s[1] << 17;
-        s[2] ^= s[0];
-        s[3] ^= s[1];
-        s[1] ^= s[2];
-        s[0] ^= s[3];
-        s[2] ^= shifted;
-        s[3] = s[3].rotate_left(45);
-        state.set(s);
+        let result = s.wrapping_add(t).rotate_left(17).wrapping_add(s);
+        t ^= s;
+        state.set([s.rotate_left(49) ^ t ^ t << 21, t.rotate_left(28)]);
         result
     })
 }
 
 /// The keys of the standard library's hash maps are the system's randomness, and no other thread's.
 #[cold]
-fn seed() -> [u64; 4] {
+fn seed() -> [u64; 2] {
     let keys = RandomState::new();
-    [0, 1, 2, 3].map(|part: u64| keys.hash_one(part).max(1))
+    [0, 1].map(|part: u64| keys.hash_one(part).max(1))
 }
 
 #[cfg(test)]

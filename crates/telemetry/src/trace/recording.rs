@@ -10,8 +10,7 @@ use tracing::{Dispatch, Span, dispatcher::get_default, level_filters::LevelFilte
 
 use super::{
     context::TraceContext,
-    ids::{SpanId, Trace, TraceId},
-    w3c::Parent,
+    ids::{SpanId, TraceId},
 };
 use crate::metrics::Labels;
 
@@ -28,11 +27,10 @@ pub(crate) trait Record {
         context: &RequestContext,
         labels: Labels,
         trace: &TraceContext,
-        parent: Option<Parent>,
     ) -> Box<dyn Start>;
 
     /// The innermost one of this trace that the running code is inside of.
-    fn innermost(&self, trace: Trace) -> Option<SpanId>;
+    fn innermost(&self, trace_id: TraceId) -> Option<SpanId>;
 }
 
 /// A request's span before it begins.

@@ -2,7 +2,7 @@
 //!
 //! Both headers are anybody's to send. What is malformed counts as not sent, and what is kept of them is bounded.
 
-use std::{fmt, str, sync::Arc};
+use std::{fmt, str};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -97,12 +97,12 @@ fn hex(digits: &[u8]) -> Option<u128> {
 ///
 /// None where one of them is malformed, or there are more than 32. Of a longer one than 512 bytes the members of more than
 /// 128 go first, and then the last, as the recommendation says.
-pub(crate) fn state(headers: &HeaderMap) -> Option<Arc<str>> {
+pub(crate) fn state(headers: &HeaderMap) -> Option<String> {
     state_of(headers.get_all(TRACESTATE).iter().map(HeaderValue::as_bytes))
 }
 
 /// The same of the values of the headers.
-pub(crate) fn state_of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Arc<str>> {
+pub(crate) fn state_of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<String> {
     let mut members = [""; MEMBERS];
     let mut count = 0;
     for member in values.flat_map(|value| value.split(|byte| *byte == b',')) {
@@ -130,7 +130,7 @@ pub(crate) fn state_of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Arc
         }
         state.push_str(member);
     }
-    (!state.is_empty()).then(|| state.into())
+    (!state.is_empty()).then_some(state)
 }
 
 /// A member of the state, if it is `key=value`.
