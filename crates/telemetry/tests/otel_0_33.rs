@@ -332,16 +332,14 @@ const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const NOT_SAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
 
 /// Where a request from this caller stands, as its handler sees it, and what the handler tells the next hop.
-fn told(inbound: Inbound, caller: &str, within: fn(&mut dyn FnMut())) -> (Trace, HeaderMap) {
+fn told(inbound: Inbound, caller: &str) -> (Trace, HeaderMap) {
     let mut told = None;
     let mut service = TelemetryLayer::new().inbound(inbound).layer(service_fn(
         |_: Request<()>| -> Ready<Result<Response<String>, Infallible>> {
-            within(&mut || {
-                let context = TraceContext::current().unwrap();
-                let mut headers = HeaderMap::new();
-                context.inject(&mut headers);
-                told = Some((context.trace(), headers));
-            });
+            let context = TraceContext::current().unwrap();
+            let mut headers = HeaderMap::new();
+            context.inject(&mut headers);
+            told = Some((context.trace(), headers));
             ready(Ok(Response::default()))
         },
     ));
@@ -351,14 +349,10 @@ fn told(inbound: Inbound, caller: &str, within: fn(&mut dyn FnMut())) -> (Trace,
     told.unwrap()
 }
 
-fn here(tell: &mut dyn FnMut()) {
-    tell();
-}
-
 #[test]
 fn a_trusted_callers_trace_is_continued_and_recorded_if_the_caller_is() {
     let bench = Bench::new("");
-    let (trace, headers) = told(Inbound::Trust, CALLER, here);
+    let (trace, headers) = told(Inbound::Trust, CALLER);
     let span = bench.only();
     assert_eq!(span.span_context.trace_id().to_string(), &CALLER[3..35]);
     assert_eq!(
@@ -371,14 +365,14 @@ fn a_trusted_callers_trace_is_continued_and_recorded_if_the_caller_is() {
     assert_eq!(headers["tracestate"], "foo=1");
 
     let bench = Bench::new("");
-    let (trace, headers) = told(Inbound::Trust, NOT_SAMPLED, here);
+    let (trace, headers) = told(Inbound::Trust, NOT_SAMPLED);
     assert!(bench.spans().is_empty() && !trace.sampled);
     assert_eq!(headers["traceparent"], format!("{}-{}-00", &NOT_SAMPLED[..35], trace.span_id));
 
     // A sampler that is not based on the parent decides for itself.
     for (sampler, caller, recorded) in [("always_on", NOT_SAMPLED, 1), ("always_off", CALLER, 0)] {
         let bench = Bench::new(sampler);
-        let (_, headers) = told(Inbound::Trust, caller, here);
+        let (_, headers) = told(Inbound::Trust, caller);
         assert_eq!(bench.spans().len(), recorded);
         assert!(headers["traceparent"].to_str().unwrap().ends_with(&format!("-0{recorded}")));
     }
@@ -388,7 +382,7 @@ fn a_trusted_callers_trace_is_continued_and_recorded_if_the_caller_is() {
 fn a_strangers_trace_is_linked_to_or_ignored_and_decides_nothing() {
     for caller in [CALLER, NOT_SAMPLED] {
         let bench = Bench::new("");
-        let (trace, headers) = told(Inbound::Link, caller, here);
+        let (trace, headers) = told(Inbound::Link, caller);
         let span = bench.only();
         assert_eq!(span.span_context.trace_id().to_string(), trace.trace_id.to_string());
         assert_ne!(span.span_context.trace_id().to_string(), &caller[3..35]);
@@ -400,15 +394,15 @@ fn a_strangers_trace_is_linked_to_or_ignored_and_decides_nothing() {
         assert!(!headers.contains_key("tracestate"));
 
         let bench = Bench::new("");
-        told(Inbound::Ignore, caller, here);
+        told(Inbound::Ignore, caller);
         assert!(bench.only().links.is_empty());
 
         let bench = Bench::new("parentbased_always_off");
-        told(Inbound::Link, caller, here);
+        told(Inbound::Link, caller);
         assert!(bench.spans().is_empty());
     }
     let bench = Bench::new("");
-    told(Inbound::Link, "nonsense", here);
+    told(Inbound::Link, "nonsense");
     assert!(bench.only().links.is_empty());
 }
 
@@ -435,7 +429,7 @@ fn the_ids_of_the_span_are_those_in_the_log_and_the_log_has_them_without_it() {
     for (sampler, recorded) in [("always_on", 1), ("always_off", 0)] {
         let log = Log::default();
         let bench = Bench::on(sampler, tracing_subscriber::registry().with(log.clone()));
-        let (trace, _) = told(Inbound::Link, CALLER, here);
+        let (trace, _) = told(Inbound::Link, CALLER);
         let noted = log.0.lock().unwrap();
         assert_eq!(noted["trace_id"], trace.trace_id.to_string());
         assert_eq!(noted["span_id"], trace.span_id.to_string());
@@ -449,13 +443,34 @@ fn the_ids_of_the_span_are_those_in_the_log_and_the_log_has_them_without_it() {
 
 #[test]
 fn the_next_hop_is_a_child_of_the_innermost_span_each_call_of_its_own() {
-    let bench = Bench::new("");
-    let (trace, headers) = told(Inbound::Link, CALLER, |tell| info_span!("client").in_scope(tell));
-    let child = bench.named("client");
-    assert_eq!(child.parent_span_id.to_string(), trace.span_id.to_string());
-    assert_eq!(child.span_context.trace_id().to_string(), trace.trace_id.to_string());
-    let onward = format!("00-{}-{}-03", trace.trace_id, child.span_context.span_id());
-    assert_eq!(headers["traceparent"], onward);
+    for inbound in [Inbound::Trust, Inbound::Link] {
+        let bench = Bench::new("");
+        let mut told = Vec::new();
+        let mut service = TelemetryLayer::new().inbound(inbound).layer(service_fn(|_: Request<()>| {
+            let context = TraceContext::current().unwrap();
+            for _ in 0..3 {
+                let mut headers = HeaderMap::new();
+                info_span!("client").in_scope(|| context.inject(&mut headers));
+                told.push(headers["traceparent"].to_str().unwrap().to_owned());
+            }
+            ready(Ok::<_, Infallible>(Response::new(String::new())))
+        }));
+        drop(service.call(Request::get("/").header("traceparent", CALLER).body(()).unwrap()));
+        drop(service);
+        let server = bench.named("GET");
+        let clients: Vec<_> = bench.spans().into_iter().filter(|span| span.name == "client").collect();
+        let flags = if inbound == Inbound::Trust { "01" } else { "03" };
+        let expected: Vec<_> = clients
+            .iter()
+            .map(|client| {
+                assert_eq!(client.parent_span_id, server.span_context.span_id());
+                let context = &client.span_context;
+                assert_eq!(context.trace_id(), server.span_context.trace_id());
+                format!("00-{}-{}-{flags}", context.trace_id(), context.span_id())
+            })
+            .collect();
+        assert_eq!((told, expected.len()), (expected, 3));
+    }
 }
 
 #[tokio::test]
@@ -520,7 +535,7 @@ async fn of_a_request_that_is_not_sampled_nothing_is_recorded_also_not_in_its_ta
 #[test]
 fn a_request_whose_span_is_filtered_away_is_not_sampled() {
     let bench = Bench::on("", tracing_subscriber::registry().with(tracing::level_filters::LevelFilter::WARN));
-    let (trace, headers) = told(Inbound::Link, CALLER, here);
+    let (trace, headers) = told(Inbound::Link, CALLER);
     assert!(bench.spans().is_empty() && !trace.sampled);
     assert!(headers["traceparent"].to_str().unwrap().ends_with("-02"));
 }
@@ -559,16 +574,31 @@ fn the_propagator_reads_all_headers_and_sends_no_empty_one() {
 }
 
 #[test]
-fn a_client_that_asks_the_propagator_says_that_the_trace_id_is_random() {
-    let _bench = Bench::new("");
-    let mut onward = std::collections::HashMap::new();
-    let mut service = TelemetryLayer::new().layer(service_fn(|_: Request<()>| {
-        Propagator.inject(&mut onward);
-        ready(Ok::<_, Infallible>(Response::new(String::new())))
-    }));
-    drop(service.call(request("GET", "/")));
-    drop(service);
-    assert!(onward["traceparent"].ends_with("-03"), "{onward:?}");
+fn a_client_that_asks_the_propagator_tells_what_the_request_would_tell() {
+    for (sampler, caller) in [("always_on", CALLER), ("always_off", CALLER), ("", NOT_SAMPLED)] {
+        for inbound in [Inbound::Trust, Inbound::Link] {
+            let _bench = Bench::new(sampler);
+            let mut by_propagator = std::collections::HashMap::new();
+            let mut by_request = HeaderMap::new();
+            let mut service = TelemetryLayer::new().inbound(inbound).layer(service_fn(|_: Request<()>| {
+                Propagator.inject(&mut by_propagator);
+                TraceContext::current().unwrap().inject(&mut by_request);
+                ready(Ok::<_, Infallible>(Response::new(String::new())))
+            }));
+            let request = Request::get("/").header("traceparent", caller).header("tracestate", "foo=1");
+            drop(service.call(request.body(()).unwrap()));
+            drop(service);
+            for name in ["traceparent", "tracestate"] {
+                let theirs = by_propagator.get(name).map(String::as_str);
+                assert_eq!(
+                    theirs,
+                    by_request.get(name).map(|ours| ours.to_str().unwrap()),
+                    "{sampler} {inbound:?}"
+                );
+            }
+            assert!(by_propagator.contains_key("traceparent"));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,23 +14,34 @@ use crate::trace::{Flags, Parent, SpanId, TraceContext, TraceId, state_of};
 /// `opentelemetry::global::set_text_map_propagator`.
 ///
 /// Unlike the SDK's own it knows a `traceparent` that came twice from a valid one, joins what came of `tracestate`, passes on that an id
-/// is random, and sends no empty `tracestate`.
+/// is random, and sends no empty `tracestate`. Inside a request that is not sampled it says so to the next hop, which else would begin
+/// a trace.
 #[derive(Clone, Copy, Debug)]
 pub struct Propagator;
 
 impl TextMapPropagator for Propagator {
     fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
+        let current = TraceContext::current();
         let span = context.span();
         let span = span.span_context();
         let trace_id = TraceId::new(u128::from_be_bytes(span.trace_id().to_bytes()));
         let span_id = SpanId::new(u64::from_be_bytes(span.span_id().to_bytes()));
-        let (Some(trace_id), Some(span_id)) = (trace_id, span_id) else { return };
-        // The SDK's flags do not say it, the request's do.
-        let random = TraceContext::current()
-            .is_some_and(|current| current.trace().trace_id == trace_id && current.flags().random);
-        let flags = Flags { sampled: span.is_sampled(), random };
-        injector.set(PARENT, Parent { trace_id, span_id, flags }.to_string());
-        let state = span.trace_state().header();
+        let (parent, state) = match (trace_id.zip(span_id), &current) {
+            (Some((trace_id, span_id)), current) => {
+                // The SDK's flags do not say it, the request's do.
+                let same = current.as_ref().filter(|current| current.trace().trace_id == trace_id);
+                let random = same.is_some_and(|current| current.flags().random);
+                let flags = Flags { sampled: span.is_sampled(), random };
+                (Parent { trace_id, span_id, flags }, span.trace_state().header())
+            }
+            // Of a request that is not sampled the SDK knows nothing.
+            (None, Some(current)) => {
+                let (parent, state) = current.onward();
+                (parent, state.unwrap_or_default().to_owned())
+            }
+            (None, None) => return,
+        };
+        injector.set(PARENT, parent.to_string());
         if !state.is_empty() {
             injector.set(STATE, state);
         }

@@ -114,6 +114,21 @@ impl TraceContext {
         self.trace.sampled = false;
     }
 
+    /// What is told to the next hop: its span's parent, and the state of the trace.
+    pub(crate) fn onward(&self) -> (Parent, Option<&str>) {
+        let Trace { trace_id, span_id, sampled } = self.trace;
+        let caller = self.caller.as_deref();
+        let span_id = match caller {
+            Some(caller) if caller.is_passed_on => caller.parent.span_id,
+            _ if sampled => {
+                with_recorder(|recorder| recorder.innermost(trace_id)).flatten().unwrap_or(span_id)
+            }
+            _ => span_id,
+        };
+        let state = caller.and_then(|caller| caller.state.as_deref());
+        (Parent { trace_id, span_id, flags: self.flags() }, state)
+    }
+
     /// What is told to the next hop, but for the span.
     pub(crate) fn flags(&self) -> Flags {
         let flags = Flags { sampled: self.trace.sampled, random: true };
@@ -146,17 +161,8 @@ impl TraceContext {
     /// the caller's. `baggage`, which a handler may have copied from its own request, is taken out unless the caller is
     /// [trusted](Inbound::Trust).
     pub fn inject(&self, headers: &mut HeaderMap) {
-        let Trace { trace_id, span_id, sampled } = self.trace;
-        let caller = self.caller.as_deref();
-        let span_id = match caller {
-            Some(caller) if caller.is_passed_on => caller.parent.span_id,
-            _ if sampled => {
-                with_recorder(|recorder| recorder.innermost(trace_id)).flatten().unwrap_or(span_id)
-            }
-            _ => span_id,
-        };
-        let state = caller.and_then(|caller| caller.state.as_deref());
-        Parent { trace_id, span_id, flags: self.flags() }.write(state, headers);
+        let (parent, state) = self.onward();
+        parent.write(state, headers);
         if self.inbound != Inbound::Trust {
             headers.remove(BAGGAGE);
         }
