@@ -118,7 +118,7 @@
 //!
 //! Inside request ids, which the span begins with. Outside everything that refuses, ends or catches a request, whose
 //! outcomes it sees; what a layer further out answers itself, it does not see. One of them is enough: a second one
-//! further in opens a second span inside the first.
+//! further in opens a second span inside the first, which is in a trace of its own.
 //!
 //! # Differences from tower-http
 //!

@@ -621,3 +621,27 @@ fn a_future_that_is_given_up_on_another_thread_is_recorded_all_the_same() {
     std::thread::spawn(move || drop(future)).join().unwrap();
     assert_eq!(attributes(&bench.only())["error.type"], "String(Owned(\"cancelled\"))");
 }
+
+/// Panics at the span of a request, as tracing-opentelemetry does where it stands there twice.
+struct Panics;
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Panics {
+    fn on_new_span(
+        &self,
+        span: &tracing::span::Attributes<'_>,
+        _: &tracing::span::Id,
+        _: tracing_subscriber::layer::Context<'_, S>,
+    ) {
+        assert_ne!(span.metadata().target(), "macadam::request");
+    }
+}
+
+#[test]
+fn a_subscriber_that_panics_leaves_nothing_behind_for_the_next_span() {
+    let broken = Bench::on("always_off", tracing_subscriber::registry().with(Panics));
+    assert!(std::panic::catch_unwind(|| told(Inbound::Ignore, CALLER)).is_err());
+    drop(broken);
+    let bench = Bench::new("always_on");
+    info_span!("job").in_scope(|| {});
+    assert_eq!(bench.only().name, "job");
+}

@@ -4,7 +4,7 @@
 //! entered. At that point ours puts the request's own builder in its place. The SDK asks its generator for ids, and its sampler for a
 //! decision, without saying for which span; so while it does, the thread knows.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 
 use opentelemetry::{
     Context, KeyValue, SpanId, TraceId,
@@ -15,7 +15,7 @@ use opentelemetry_sdk::trace::{
 };
 
 use super::sampling::Sampling;
-use crate::trace::{self, Trace};
+use crate::trace::{self, Trace, during};
 
 /// The tracer of [`Sampling::layer`](super::Sampling::layer): another one, but for the spans of requests.
 #[derive(Clone, Debug)]
@@ -31,19 +31,18 @@ pub(super) struct Beginning {
 }
 
 thread_local! {
-    static NEXT: RefCell<Option<Beginning>> = const { RefCell::new(None) };
+    static NEXT: Cell<Option<Beginning>> = const { Cell::new(None) };
     static BEGINS: Cell<Option<Trace>> = const { Cell::new(None) };
 }
 
 impl Beginning {
     /// Makes the span that begins in `begin` this one, and tells whether one began.
     pub(super) fn of<T>(self, begin: impl FnOnce() -> T) -> Option<T> {
-        NEXT.set(Some(self));
-        let begun = begin();
-        match NEXT.take() {
-            None => Some(begun),
-            Some(_) => None,
-        }
+        during(&NEXT, self, || {
+            let begun = begin();
+            let left = NEXT.take();
+            left.is_none().then_some(begun)
+        })
     }
 }
 
@@ -60,10 +59,7 @@ impl Tracer for RequestTracer {
         let Some(Beginning { trace, builder, parent }) = NEXT.take() else {
             return self.inner.build_with_context(builder, parent);
         };
-        BEGINS.set(Some(trace));
-        let span = self.inner.build_with_context(builder, &parent);
-        BEGINS.set(None);
-        span
+        during(&BEGINS, trace, || self.inner.build_with_context(builder, &parent))
     }
 }
 

@@ -16,6 +16,6 @@ pub use self::{
 #[cfg(feature = "otel-0_33")]
 #[cfg(feature = "otel-0_33")]
 pub(crate) use self::{
-    recording::{Record, is_decided},
+    recording::{Record, during, is_decided},
     w3c::{Flags, Parent, state_of},
 };

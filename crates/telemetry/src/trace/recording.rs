@@ -2,7 +2,7 @@
 //!
 //! It is found in the subscriber that is installed, so that neither the layer nor a service has to be told.
 
-use std::{cell::Cell, time::Duration};
+use std::{cell::Cell, thread::LocalKey, time::Duration};
 
 use http::{HeaderMap, StatusCode, Uri};
 use macadam_core::{RequestContext, Route};
@@ -75,10 +75,24 @@ thread_local! {
 /// Makes the span of a request that is sampled, or is not.
 #[inline]
 pub(crate) fn decided(sampled: bool, make: impl FnOnce() -> Span) -> Span {
-    DECIDED.set(Some(sampled));
-    let span = make();
-    DECIDED.set(None);
-    span
+    during(&DECIDED, sampled, make)
+}
+
+/// Runs `f` while `cell` has this value, and empties it then, also where a subscriber panics.
+#[inline]
+pub(crate) fn during<T, R>(cell: &'static LocalKey<Cell<Option<T>>>, value: T, f: impl FnOnce() -> R) -> R {
+    struct Emptied<T: 'static>(&'static LocalKey<Cell<Option<T>>>);
+
+    impl<T> Drop for Emptied<T> {
+        #[inline]
+        fn drop(&mut self) {
+            self.0.set(None);
+        }
+    }
+
+    let _emptied = Emptied(cell);
+    cell.set(Some(value));
+    f()
 }
 
 /// What was decided for the span that is being made, if it is a request's.
