@@ -16,7 +16,7 @@ use http::{HeaderMap, Request, Response, Version};
 use http_body_util::BodyExt;
 use macadam_core::{Outcome, RequestContext, Route, Wire};
 use macadam_telemetry::{
-    Inbound, Scheme, TelemetryLayer, Trace, TraceContext,
+    Exposition, Format, Inbound, Scheme, TelemetryLayer, Trace, TraceContext,
     otel_0_33::{Propagator, Sampling},
 };
 use macadam_test::{ScriptedBody, Step, events};
@@ -308,7 +308,7 @@ async fn what_a_peer_writes_is_no_longer_than_a_kibibyte_and_its_secrets_are_red
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_span_lasts_from_the_arrival_to_the_last_byte() {
+async fn the_span_lasts_from_the_arrival_to_the_last_byte_as_the_metric_says() {
     let bench = Bench::new("");
     let mut arrived = request("GET", "/");
     RequestContext::of(&mut arrived);
@@ -317,7 +317,8 @@ async fn the_span_lasts_from_the_arrival_to_the_last_byte() {
         sleep(Duration::from_millis(1000)).await;
         Ok::<_, Infallible>(Response::new(ScriptedBody::new([Step::data("one"), Step::data("two")])))
     });
-    let mut body = TelemetryLayer::new().layer(slow).oneshot(arrived).await.unwrap().into_body();
+    let (layer, handle) = TelemetryLayer::new().pair();
+    let mut body = layer.layer(slow).oneshot(arrived).await.unwrap().into_body();
     body.frame().await;
     sleep(Duration::from_millis(500)).await;
     assert!(bench.spans().is_empty(), "it is not over");
@@ -326,6 +327,9 @@ async fn the_span_lasts_from_the_arrival_to_the_last_byte() {
     drop(body);
     let span = bench.only();
     assert_eq!(span.end_time.duration_since(span.start_time).unwrap(), Duration::from_millis(1750));
+    let metrics = Exposition::new().requests(handle).text(Format::OpenMetrics);
+    let sum = metrics.lines().find(|line| line.starts_with("http_server_request_duration_seconds_sum"));
+    assert!(sum.unwrap().ends_with("} 1.75"), "the same in the metric: {sum:?}");
 }
 
 const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -9,9 +9,9 @@ use tracing_subscriber::{
 use super::sampling::Sampling;
 use crate::trace::{TraceContext, is_decided};
 
-/// The filter of [`Sampling::layer`]: the spans of requests that are sampled, and what is inside them.
+/// The filter of the layer: the spans of requests that are sampled, and what is inside them.
 #[derive(Debug)]
-pub struct RequestSpans {
+pub(crate) struct RequestSpans {
     pub(super) sampling: Sampling,
 }
 

@@ -55,10 +55,9 @@ mod recording;
 mod sampling;
 mod tracer;
 
+pub(crate) use self::filter::RequestSpans;
 pub use self::{
     check::{CheckError, check},
-    filter::RequestSpans,
     propagator::Propagator,
     sampling::{Sampling, SamplingError},
-    tracer::RequestTracer,
 };

@@ -17,9 +17,9 @@ use opentelemetry_sdk::trace::{
 use super::sampling::Sampling;
 use crate::trace::{self, Trace, during};
 
-/// The tracer of [`Sampling::layer`](super::Sampling::layer): another one, but for the spans of requests.
+/// The tracer of the layer: another one, but for the spans of requests.
 #[derive(Clone, Debug)]
-pub struct RequestTracer {
+pub(super) struct RequestTracer {
     inner: SdkTracer,
 }
 
