@@ -3,6 +3,7 @@
 use http::{
     HeaderMap, Uri,
     header::{HOST, USER_AGENT},
+    uri::Authority,
 };
 use macadam_core::RequestContext;
 use opentelemetry::KeyValue;
@@ -23,8 +24,8 @@ pub(super) fn of(uri: &Uri, headers: &HeaderMap, context: &RequestContext, label
         say("url.query", redacted(cut(query)));
     }
     let host = uri.authority().map(|authority| authority.as_str().into()).or_else(|| header(HOST));
-    let host = host.as_deref().and_then(|host| cut(host).parse::<Uri>().ok());
-    if let Some(host) = host.as_ref().and_then(Uri::authority) {
+    let host = host.as_deref().and_then(|host| cut(host).parse::<Authority>().ok());
+    if let Some(host) = &host {
         say("server.address", host.host().trim_matches(['[', ']']).to_owned());
     }
     if let Some(peer) = context.peer() {
@@ -38,7 +39,7 @@ pub(super) fn of(uri: &Uri, headers: &HeaderMap, context: &RequestContext, label
         say("request_id", id.to_string());
     }
     let ports = [
-        ("server.port", host.as_ref().and_then(Uri::port_u16)),
+        ("server.port", host.as_ref().and_then(Authority::port_u16)),
         ("network.peer.port", context.peer().map(|peer| peer.port())),
     ];
     attributes.extend([

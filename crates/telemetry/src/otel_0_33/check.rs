@@ -14,9 +14,9 @@ use crate::trace::{SpanId, Trace, TraceId, decided, with_recorder};
 /// Sends a span through the subscriber that is installed, and its context through the global propagator and back. The span is
 /// not exported.
 ///
-/// Two versions of OpenTelemetry in one build compile and run, and what was put into one of them is not in the other: no trace is
-/// exported, or none is continued, and nobody says a word. This is for the start of a service, after the subscriber and the propagator are
-/// installed.
+/// Two versions of OpenTelemetry in one build compile and run, and what was put into one of them is not in the other: no
+/// trace is exported, or none is continued, and nobody says a word. This is for the start of a service, after the subscriber
+/// and the propagator are installed.
 ///
 /// # Errors
 ///

@@ -18,13 +18,13 @@
 //!
 //! # What is recorded
 //!
-//! Whether a request is sampled is decided before it has a span. One that is not costs next to nothing: its span, and all spans
+//! Whether a request is sampled is decided before it has a span. One that is not costs little: its span, and all spans
 //! inside it, are kept from the layer, not made and thrown away. Spans below the level `info` are not recorded, nor are
 //! events: they are log records with the ids of their span, and an error in the log does not make the request one.
 //!
-//! The span of a request is of kind `SERVER`, and is called `GET /orders/{id}`, or `GET` where no route matched (`HTTP` for a method
-//! that is in no standard). It lasts exactly as long as `http.server.request.duration` says. Its status is `ERROR` where
-//! `error.type` is set, and unset for a 4xx, which is its client's. Nobody's text is longer than 1 KiB.
+//! The span of a request is of kind `SERVER`, and is called `GET /orders/{id}`, or `GET` where no route matched (`HTTP` for
+//! a method that is in no standard). It lasts exactly as long as `http.server.request.duration` says. Its status is `ERROR`
+//! where `error.type` is set, and unset for a 4xx, which is its client's. Nobody's text is longer than 1 KiB.
 //!
 //! | attribute | what |
 //! |---|---|
@@ -44,8 +44,12 @@
 //!
 //! # Ids
 //!
-//! The ids of the span are those of [`Trace`](crate::Trace), which the request's log lines bear. So the provider has to take them from
-//! here: [`Sampling::provider`] makes one that does, and [`check`] fails for one that does not.
+//! The ids of the span are those of [`Trace`](crate::Trace), which the request's log lines bear. So the provider has to take
+//! them from here: [`Sampling::provider`] makes one that does, and [`check`] fails for one that does not.
+//!
+//! # Non-features
+//!
+//! Baggage, `OTEL_PROPAGATORS` (what is told is W3C Trace Context), and samplers that ask somebody far away.
 
 mod attributes;
 mod check;

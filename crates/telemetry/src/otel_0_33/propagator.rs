@@ -13,9 +13,9 @@ use crate::trace::{Flags, Parent, SpanId, TraceContext, TraceId, state_of};
 /// `traceparent` and `tracestate`, by the same rules as the [layer's](crate::Inbound), for
 /// `opentelemetry::global::set_text_map_propagator`.
 ///
-/// Unlike the SDK's own it knows a `traceparent` that came twice from a valid one, joins what came of `tracestate`, passes on that an id
-/// is random, and sends no empty `tracestate`. Inside a request that is not sampled it says so to the next hop, which else would begin
-/// a trace.
+/// Unlike the SDK's own it knows a `traceparent` that came twice from a valid one, joins what came of `tracestate`, passes on
+/// that an id is random, and sends no empty `tracestate`. Inside a request that is not sampled it says so to the next hop,
+/// which else would begin a trace.
 #[derive(Clone, Copy, Debug)]
 pub struct Propagator;
 

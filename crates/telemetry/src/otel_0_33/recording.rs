@@ -30,7 +30,8 @@ impl Record for RequestSpans {
         labels: Labels,
         trace: &TraceContext,
     ) -> Box<dyn Start> {
-        let at = SystemTime::now() - context.arrival().elapsed();
+        let now = SystemTime::now();
+        let at = now.checked_sub(context.arrival().elapsed()).unwrap_or(now);
         let method = match labels.method() {
             "_OTHER" => "HTTP",
             method => method,

@@ -77,7 +77,6 @@ impl TraceContext {
         Self { trace: Trace { trace_id, span_id: SpanId::random(), sampled }, inbound, caller: None }
     }
 
-    #[cold]
     fn continuing(parent: Parent, state: Option<String>) -> Self {
         let Parent { trace_id, flags, .. } = parent;
         let decided = with_recorder(|recorder| recorder.samples(trace_id, Some(flags.sampled)));
