@@ -136,6 +136,7 @@ mod metrics;
 #[cfg(feature = "otel-0_33")]
 pub mod otel_0_33;
 mod process;
+mod resource;
 mod service;
 mod trace;
 
@@ -146,6 +147,7 @@ pub use self::{
     layer::TelemetryLayer,
     metrics::{BOUNDS, ErrorType, Exposition, Format, Scheme},
     process::Process,
+    resource::Resource,
     service::{ResponseFuture, SpannedBody, Telemetry},
     trace::{Inbound, SpanId, Trace, TraceContext, TraceId},
 };
