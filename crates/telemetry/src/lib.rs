@@ -132,6 +132,8 @@ mod guard;
 mod handle;
 mod in_span;
 mod layer;
+#[cfg(feature = "logs")]
+pub mod logs;
 mod metrics;
 #[cfg(feature = "otel-0_33")]
 pub mod otel_0_33;
