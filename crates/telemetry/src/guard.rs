@@ -3,10 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use http::{Method, StatusCode, response};
-use macadam_core::{End, Guard, Outcome, RequestContext, Share, Streaming, context::Id};
-use tracing::{Level, Span, field::Empty};
+use macadam_core::{End, Guard, RequestContext, Share, Streaming, context::Id};
+use tracing::{Span, field::Empty};
 
 use crate::{
+    access::{Access, Ended},
     handle::TelemetryHandle,
     metrics::{ErrorType, Labels, Recorder},
     trace::{Recorded, Start, Trace, TraceContext, decided},
@@ -23,6 +24,7 @@ pub struct RequestGuard {
     status: Option<StatusCode>,
     streams: bool,
     end: End,
+    access: Access,
     recorder: Arc<Share<Recorder>>,
 }
 
@@ -32,6 +34,7 @@ impl RequestGuard {
         trace: &mut TraceContext,
         start: Option<Box<dyn Start>>,
         labels: Labels,
+        access: Access,
         handle: &TelemetryHandle,
     ) -> Self {
         let recorder = Arc::clone(handle.recorded().recorder());
@@ -64,6 +67,7 @@ impl RequestGuard {
             status: None,
             streams: false,
             end: End::Panicked,
+            access,
             recorder,
         }
     }
@@ -124,7 +128,8 @@ impl Drop for RequestGuard {
         // The request's only look at the clock here.
         let took = self.recorder.shared.outcomes.end(&self.context, self.status, self.streams);
         let route = self.context.route();
-        let labels = self.labels.answered(route, self.status).failed(ErrorType::of(outcome, self.status));
+        let error = ErrorType::of(outcome, self.status);
+        let labels = self.labels.answered(route, self.status).failed(error);
         self.recorder.end(labels, route, took, self.streams);
         if !self.span.is_disabled() {
             self.span.record("macadam.outcome", outcome.as_str());
@@ -135,25 +140,7 @@ impl Drop for RequestGuard {
                 recorded.end(labels, self.status, took);
             }
         }
-        macro_rules! line {
-            ($level:expr) => {
-                tracing::event!(
-                    target: "macadam::access",
-                    // To enter it for this would cost a subscriber as much again.
-                    parent: &self.span,
-                    $level,
-                    status = self.status.map(|status| status.as_u16()),
-                    outcome = outcome.as_str(),
-                    duration_seconds = took.as_secs_f64(),
-                    "request ended",
-                )
-            };
-        }
-        match outcome {
-            // Who refuses says how many, once in a while: a line for each would be an overload of its own.
-            Outcome::Shed => line!(Level::DEBUG),
-            _ => line!(Level::INFO),
-        }
+        self.access.write(&self.span, &Ended { status: self.status, outcome, error, took });
     }
 }
 

@@ -50,8 +50,10 @@
 //! | `macadam.outcome` | at the end | [`Outcome`](macadam_core::Outcome), as whoever refused or cut the request settled it; else `finished`, `failed`, `cancelled` or `panicked` |
 //!
 //! The event is `request ended`, at level `info`, inside the span; at `debug` for a request that was shed, of which there
-//! may be many, and of which the load shedder says how many. It has a target of its own, `macadam::access`, so
-//! that an access log can be had or left without a filter on anything else. Its fields are `status`, `outcome` and
+//! may be many, and of which the load shedder says how many; at another level, or not at all, as [`Access`] says. A request that
+//! failed is at no other level: whoever failed has said why by itself. It has a target of its own, `macadam::access`, so
+//! that an access log can be had or left without a filter on anything else. Its fields are
+//! `http.response.status_code`, `macadam.outcome`, `error.type` (as in the metrics, and absent of a success) and
 //! `duration_seconds`: from the request's arrival, as its context knows it, to the end of the response.
 //!
 //! Paths, queries and headers are in neither: they hold secrets, and are a peer's to choose.
@@ -128,6 +130,8 @@
 //! - What is dropped with a request, is dropped inside its span.
 //! - `TraceLayer` knows no traces: ids, callers and next hops are another crate's.
 
+mod access;
+mod build_info;
 mod guard;
 mod handle;
 mod in_span;
@@ -143,6 +147,8 @@ mod service;
 mod trace;
 
 pub use self::{
+    access::Access,
+    build_info::BuildInfo,
     guard::RequestGuard,
     handle::TelemetryHandle,
     in_span::InSpan,

@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
+    access::Access,
     guard::RequestGuard,
     handle::TelemetryHandle,
     in_span::{InSpan, Scope},
@@ -26,14 +27,21 @@ pub struct Telemetry<S> {
     handle: TelemetryHandle,
     scheme: Scheme,
     inbound: Inbound,
+    access: Access,
 }
 
 /// The body of a response, in the request's span to its end.
 pub type SpannedBody<B> = GuardedBody<InSpan<B>, RequestGuard>;
 
 impl<S> Telemetry<S> {
-    pub(crate) fn new(inner: S, handle: TelemetryHandle, scheme: Scheme, inbound: Inbound) -> Self {
-        Self { inner, handle, scheme, inbound }
+    pub(crate) fn new(
+        inner: S,
+        handle: TelemetryHandle,
+        scheme: Scheme,
+        inbound: Inbound,
+        access: Access,
+    ) -> Self {
+        Self { inner, handle, scheme, inbound, access }
     }
 }
 
@@ -61,7 +69,7 @@ where
             }),
             false => None,
         };
-        let guard = RequestGuard::new(context, &mut trace, start, labels, &self.handle);
+        let guard = RequestGuard::new(context, &mut trace, start, labels, self.access, &self.handle);
         let mut scope = Scope::new(guard.span().clone(), trace);
         let inner = {
             let _entered = scope.enter();

@@ -24,8 +24,8 @@ async fn accessed<const N: usize>(app: Router, requests: [(Method, &str); N]) ->
     let events = captured.events().into_iter();
     events
         .map(|event| {
-            assert_eq!((&*event.target, &*event.fields["outcome"]), ("macadam::access", "finished"));
-            event.fields["status"].clone()
+            assert_eq!((&*event.target, &*event.fields["macadam.outcome"]), ("macadam::access", "finished"));
+            event.fields["http.response.status_code"].clone()
         })
         .collect()
 }

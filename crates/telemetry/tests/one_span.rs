@@ -79,8 +79,8 @@ impl Bench {
         // Whoever sheds says so for all of them.
         let level = if outcome == "shed" { tracing::Level::DEBUG } else { tracing::Level::INFO };
         assert_eq!((event.level, &*event.spans), (level, &["request"][..]));
-        assert_eq!(event.fields["outcome"], outcome);
-        assert_eq!(event.fields.get("status").map(String::as_str), status);
+        assert_eq!(event.fields["macadam.outcome"], outcome);
+        assert_eq!(event.fields.get("http.response.status_code").map(String::as_str), status);
     }
 }
 
