@@ -13,7 +13,7 @@ use macadam_graceful_shutdown::{Hook, Shutdown, ShutdownBuilder};
 use macadam_health::{Check, Health, HealthBuilder, Latch};
 use macadam_load_shed::{LoadShedLayer, Mode};
 use macadam_request_id::RequestIdLayer;
-use macadam_telemetry::{Scheme, TelemetryLayer};
+use macadam_telemetry::{BuildInfo, Resource, Scheme, TelemetryLayer};
 use macadam_timeouts::{Inherit, Malformed, TimeoutHeader, TimeoutLayer};
 
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     error::Error,
     loopback::{Loopback, Way},
     road::Road,
-    settings::{self, Inbound, Settings, Shedding, TrustInbound},
+    settings::{self, Access, Inbound, Settings, Shedding, TrustInbound},
     stack::Layers,
     tls::Encryption,
 };
@@ -32,6 +32,7 @@ use crate::{
 pub struct RoadBuilder {
     name: String,
     version: Option<String>,
+    build_info: Option<BuildInfo>,
     settings: Option<Settings>,
     health: HealthBuilder,
     hooks: Vec<Hook>,
@@ -48,6 +49,7 @@ impl RoadBuilder {
         Self {
             name,
             version: None,
+            build_info: None,
             settings: None,
             health: Health::builder(),
             hooks: Vec::new(),
@@ -64,9 +66,17 @@ impl RoadBuilder {
         self
     }
 
-    /// The service's version, for the status page: `env!("CARGO_PKG_VERSION")`, most of the time.
+    /// The service's version, for telemetry and the status page, where it is not the one of
+    /// [`build_info`](Self::build_info).
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
+        self
+    }
+
+    /// Which build it is: [`macadam::build_info!()`](crate::build_info!), for the metric `macadam_build_info`, the log's first line
+    /// and the version.
+    pub fn build_info(mut self, build: BuildInfo) -> Self {
+        self.build_info = Some(build);
         self
     }
 
@@ -133,12 +143,20 @@ impl RoadBuilder {
     ///
     /// Where something does not: the error names it, and the cure.
     pub fn build(self) -> Result<Road, Error> {
-        let Self { name, version, settings, health, hooks, reloads, renderer, grpc } = self;
+        let Self { name, version, build_info, settings, health, hooks, reloads, renderer, grpc } = self;
         let mut settings = settings.map_or_else(Settings::load, Ok)?;
         settings.check()?;
         if settings.source_of("name").is_none() {
             settings.name = name;
         }
+        // Of this crate, unless the service says it of itself.
+        let build = build_info.unwrap_or_else(|| {
+            let mut build = macadam_telemetry::build_info!();
+            (build.version, build.commit, build.profile) = (None, None, None);
+            build
+        });
+        let version = version.or_else(|| build.version.map(str::to_owned));
+        let service = Resource::new(&settings.name, version.as_deref());
         let shutdown = shutdown(&settings, hooks, reloads)?;
         settings.drain_is(shutdown.drain());
         let handle = shutdown.handle();
@@ -160,7 +178,13 @@ impl RoadBuilder {
             TrustInbound::Trust => macadam_telemetry::Inbound::Trust,
             TrustInbound::Ignore => macadam_telemetry::Inbound::Ignore,
         };
-        let (telemetry, telemetry_handle) = TelemetryLayer::new().scheme(scheme).inbound(inbound).pair();
+        let access = match settings.telemetry.access {
+            Access::Info => macadam_telemetry::Access::Info,
+            Access::Debug => macadam_telemetry::Access::Debug,
+            Access::Off => macadam_telemetry::Access::Off,
+        };
+        let (telemetry, telemetry_handle) =
+            TelemetryLayer::new().scheme(scheme).inbound(inbound).access(access).pair();
         let (timeouts, timeouts_handle) = timeouts(&settings).pair();
         let (load_shed, load_shed_handle) = load_shed(&settings)?.pair();
         let layers = Layers {
@@ -180,12 +204,15 @@ impl RoadBuilder {
             Arc::new(telemetry_handle.clone()),
             Arc::new(timeouts_handle),
             Arc::new(load_shed_handle.clone()),
+            Arc::new(build),
         ];
         gauges.extend(certificate);
         Ok(Road {
             settings,
             encryption,
             version,
+            build,
+            service,
             layers,
             renderer,
             health,

@@ -160,7 +160,7 @@ fn note(context: &RequestContext, payload: &(dyn Any + Send)) {
     let message: String = message.chars().take(200).collect();
     tracing::error!(
         request_id = context.request_id().as_ref().map(Id::as_str),
-        route = context.route().map(macadam_core::Route::as_str),
+        http.route = context.route().map(macadam_core::Route::as_str),
         panic = ?message,
         "the handler panicked"
     );

@@ -43,6 +43,9 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// The log has no thread to write it.
+    #[error("cannot start the thread that writes the log: {0}; the process may have too few threads left")]
+    Log(io::Error),
     /// An address cannot be listened on.
     #[error("cannot listen on {address} (`{key}`): {error}{}", cure(.error, .key))]
     Listen {

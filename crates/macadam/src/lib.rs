@@ -101,6 +101,7 @@ pub use macadam_health::{Check, Latch};
 pub use macadam_load_shed::{LoadShedHandle, Mode};
 pub use macadam_request_id::RequestId;
 pub use macadam_telemetry::TraceContext;
+pub use macadam_telemetry::{BuildInfo, build_info};
 pub use macadam_timeouts::{
     CurrentLayer, Deadline, Expired, RouteTimeoutLayer, TimeoutHeader, spawn_with_context, without_context,
 };

@@ -1,5 +1,16 @@
 //! The log: set up once, unless the service has set up its own.
 
+use std::{
+    io::{self, IsTerminal},
+    sync::{Arc, OnceLock},
+};
+
+use macadam_core::Gauges;
+use macadam_telemetry::{
+    Resource,
+    logs::{JsonLayer, LogWriter, PrettyEvents, PrettyFields, Repeats, Unawaited},
+};
+use tracing::{Dispatch, dispatcher, subscriber::NoSubscriber};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
@@ -7,8 +18,16 @@ use crate::{
     settings::{Logs, Settings},
 };
 
-/// Sets up the process' log, if it has none.
-pub(crate) fn init(settings: &Settings) -> Result<(), Error> {
+/// The process' log, where a road has set it up.
+static LOG: OnceLock<Log> = OnceLock::new();
+
+struct Log {
+    writer: LogWriter,
+    repeats: Repeats,
+}
+
+/// Sets up the process' log, if it has none. Until what this returns is dropped nobody waits for it, and then it is flushed.
+pub(crate) fn init(settings: &Settings, service: &Resource) -> Result<Option<Unawaited>, Error> {
     let (source, directives) = match std::env::var("RUST_LOG") {
         Ok(directives) if !directives.is_empty() => ("RUST_LOG", directives),
         _ => ("telemetry.filter", settings.telemetry.filter.clone()),
@@ -18,16 +37,31 @@ pub(crate) fn init(settings: &Settings) -> Result<(), Error> {
         directives,
         message: error.to_string(),
     })?;
-    let registry = tracing_subscriber::registry().with(filter);
-    // A subscriber that is there already is the service's own, and stays.
-    let _ = match settings.telemetry.logs {
-        Logs::Pretty => registry.with(fmt::layer().with_ansi(is_terminal())).try_init(),
-        Logs::Json => registry.with(fmt::layer().json().flatten_event(true).with_span_list(false)).try_init(),
-        Logs::Off => Ok(()),
-    };
-    Ok(())
+    // A subscriber that is there already is the service's own, or another road's, and stays.
+    let is_free = dispatcher::get_default(Dispatch::is::<NoSubscriber>);
+    if is_free && settings.telemetry.logs != Logs::Off {
+        let writer = LogWriter::spawn(io::stdout()).map_err(Error::Log)?;
+        let repeats = Repeats::new(settings.telemetry.repeats);
+        let log = Log { writer: writer.clone(), repeats: repeats.clone() };
+        let registry = tracing_subscriber::registry().with(filter);
+        let set = if settings.telemetry.logs == Logs::Json {
+            registry.with(JsonLayer::new(writer, service, repeats)).try_init()
+        } else {
+            let pretty = fmt::layer().with_ansi(io::stdout().is_terminal());
+            let pretty = pretty.event_format(PrettyEvents::new(repeats)).fmt_fields(PrettyFields::new());
+            registry.with(pretty.with_writer(writer)).try_init()
+        };
+        if set.is_ok() {
+            let _ = LOG.set(log);
+        }
+    }
+    Ok(LOG.get().map(|log| log.writer.unawaited()))
 }
 
-fn is_terminal() -> bool {
-    std::io::IsTerminal::is_terminal(&std::io::stdout())
+/// What the log says of itself.
+pub(crate) fn gauges() -> impl Iterator<Item = Arc<dyn Gauges>> {
+    LOG.get().into_iter().flat_map(|log| {
+        let gauges: [Arc<dyn Gauges>; 2] = [Arc::new(log.writer.clone()), Arc::new(log.repeats.clone())];
+        gauges
+    })
 }

@@ -17,7 +17,7 @@ use macadam_graceful_shutdown::{Draining, Report, Shutdown, ShutdownHandle};
 use macadam_health::{Health, RuntimeWatch};
 use macadam_load_shed::LoadShedHandle;
 use macadam_serve::{Listener, Server};
-use macadam_telemetry::{Exposition, Format, Process, TelemetryHandle};
+use macadam_telemetry::{BuildInfo, Exposition, Format, Process, Resource, TelemetryHandle};
 
 use crate::{
     builder::RoadBuilder,
@@ -43,6 +43,8 @@ pub struct Road {
     pub(crate) settings: Settings,
     pub(crate) encryption: Encryption,
     pub(crate) version: Option<String>,
+    pub(crate) build: BuildInfo,
+    pub(crate) service: Resource,
     pub(crate) layers: Layers,
     pub(crate) renderer: Option<Arc<dyn Render>>,
     pub(crate) health: Health,
@@ -97,7 +99,7 @@ impl Road {
     ///
     /// Where an address cannot be listened on, the log's filter is none, or the road has been run before.
     pub async fn serve(&self, app: Router) -> Result<Report, Error> {
-        logs::init(&self.settings)?;
+        let _log = logs::init(&self.settings, &self.service)?;
         let mut listener = place::listen(&self.settings).await?;
         let place = Place::of(&mut listener)?;
         let (server, handle) = self.server(listener).pair();
@@ -163,7 +165,7 @@ impl Road {
         F: IntoFuture<Output = Result<(), E>>,
         E: Into<BoxError>,
     {
-        logs::init(&self.settings)?;
+        let _log = logs::init(&self.settings, &self.service)?;
         let shutdown = self.shutdown.lock().unwrap_or_else(PoisonError::into_inner).take();
         let shutdown = shutdown.ok_or(Error::AlreadyRun)?;
         let (address, is_awaited) = match &place {
@@ -257,7 +259,7 @@ impl Road {
             .outcomes(self.telemetry.outcomes().clone());
         let admin = handed_over.into_iter().fold(admin, Admin::handed_over);
         let admin = self.version.iter().fold(admin, Admin::version);
-        let gauges: Vec<_> = self.gauges.iter().cloned().chain(gauges).collect();
+        let gauges: Vec<_> = self.gauges.iter().cloned().chain(logs::gauges()).chain(gauges).collect();
         let health: Arc<dyn Gauges> = Arc::new(self.health.clone());
         let process: Arc<dyn Gauges> = Arc::new(Process::new(tokio::runtime::Handle::current()));
         let exposition = Exposition::new().requests(self.telemetry.clone());
@@ -280,6 +282,8 @@ impl Road {
     /// What a person needs who has just started the service.
     fn say_hello(&self, address: Option<SocketAddr>, admin: Option<&AdminHandle>) {
         let settings = &self.settings;
+        let BuildInfo { commit, profile, debug_assertions, .. } = self.build;
+        tracing::info!(version = self.version, commit, profile, debug_assertions, "built");
         if let Some(address) = address {
             let (curl, scheme) = self.encryption.curl();
             let name = &settings.name;

@@ -78,7 +78,7 @@ async fn in_its_call_or_its_future_it_answers_500_and_frees_what_it_held() {
         let error =
             captured.events().into_iter().find(|event| event.message == "the handler panicked").unwrap();
         assert_eq!(error.fields["request_id"], response.headers()["x-request-id"].to_str().unwrap());
-        assert_eq!(error.fields["route"], path);
+        assert_eq!(error.fields["http.route"], path);
     }
 }
 

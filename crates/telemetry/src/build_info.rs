@@ -4,7 +4,7 @@ use macadam_core::{Gauges, Metric, Reading};
 
 /// What is known of the build of a service. Made by [`build_info!`](crate::build_info!), in the service's own crate.
 ///
-/// As [`Gauges`] it is `macadam_build_info`, which is 1, with all that is known as its labels.
+/// As [`Gauges`] it is `macadam_build_info`, which is 1, with what is known as its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BuildInfo {
@@ -72,14 +72,14 @@ impl BuildInfo {
 impl Gauges for BuildInfo {
     fn read(&self, out: &mut dyn FnMut(Reading<'_>)) {
         let debug_assertions = if self.debug_assertions { "true" } else { "false" };
-        // To Prometheus an empty label is none.
-        let labels = &[
-            ("version", self.version.unwrap_or_default()),
-            ("commit", self.commit.unwrap_or_default()),
-            ("profile", self.profile.unwrap_or_default()),
-            ("debug_assertions", debug_assertions),
+        let all = [
+            ("version", self.version),
+            ("commit", self.commit),
+            ("profile", self.profile),
+            ("debug_assertions", Some(debug_assertions)),
         ];
-        out(Reading { name: NAME, labels, value: 1.0 });
+        let known: Vec<_> = all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        out(Reading { name: NAME, labels: &known, value: 1.0 });
     }
 
     fn metrics(&self) -> &'static [Metric] {
@@ -109,7 +109,7 @@ mod tests {
             let labels: Vec<_> = reading.labels.iter().map(|(_, value)| (*value).to_owned()).collect();
             seen.push((reading.name, labels, reading.value));
         });
-        let labels = ["1.2.3", "abc", "", "false"].map(str::to_owned).to_vec();
+        let labels = ["1.2.3", "abc", "false"].map(str::to_owned).to_vec();
         assert_eq!(seen, [("macadam_build_info", labels, 1.0)]);
     }
 

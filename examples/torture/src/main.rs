@@ -47,7 +47,8 @@ struct Shared {
 
 #[tokio::main]
 async fn main() -> Result<macadam::Report, macadam::Error> {
-    let road = Road::builder("torture").settings(Settings::load()?).build()?;
+    let road =
+        Road::builder("torture").build_info(macadam::build_info!()).settings(Settings::load()?).build()?;
     let slots = std::env::var("TORTURE_POOL").ok().and_then(|slots| slots.parse().ok()).unwrap_or(16);
     let pool = Arc::new(Semaphore::new(slots));
     let chain = Chain::to(std::env::var("TORTURE_NEXT").ok().as_deref());

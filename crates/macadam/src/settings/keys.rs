@@ -141,6 +141,10 @@ pub(super) const KEYS: &[Key] = keys! {
         "A person reads one at a terminal, a collector the other everywhere else.";
     telemetry.filter: "Which events are logged, in the form of `RUST_LOG`, which wins where it is set.",
         "`info` is a line a request and a line a change of state.";
+    telemetry.access: "The level of the line that is written of each request when it is over: `info` (`debug` if it was shed), `debug` or `off`.",
+        "It is what an operator looks for first, and finds by its id. A failure has no level of its own: `error.type` finds it, and the metrics count it.";
+    telemetry.repeats: "How many warnings and errors of one place in the code are written at once, and then a second; the next one says how many were left out (`repeated`). 0 for no limit.",
+        "10 show an incident; ten thousand fill a disk, and say the same. The access line is no warning, and always written.";
     telemetry.trust_inbound: "What becomes of the trace that a caller says it is in (`traceparent`): a request begins a trace of its own, with a link to the caller's (`link`), continues it (`trust`), or takes no notice (`ignore`).",
         "Anybody can send that header. Whose trace is continued writes into it, and decides what is recorded: say `trust` where only services of your own reach the listener.";
 };

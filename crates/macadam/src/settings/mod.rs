@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 pub use self::{
     criticality::ByPath,
     error::SettingsError,
-    value::{Bytes, Inbound, Inherit, Logs, Malformed, Profile, Shedding, TrustInbound},
+    value::{Access, Bytes, Inbound, Inherit, Logs, Malformed, Profile, Shedding, TrustInbound},
 };
 use self::{
     keys::{KEYS, Key},
@@ -203,6 +203,10 @@ pub struct Telemetry {
     pub logs: Logs,
     /// Which events are logged, in the form of `RUST_LOG`.
     pub filter: String,
+    /// The level of the line that is written of each request.
+    pub access: Access,
+    /// How many warnings and errors of one place are written at once, and then a second; 0 for no limit.
+    pub repeats: u32,
     /// What becomes of the trace that a caller says it is in.
     pub trust_inbound: TrustInbound,
 }
@@ -276,6 +280,8 @@ impl Settings {
             telemetry: Telemetry {
                 logs: if dev { Logs::Pretty } else { Logs::Json },
                 filter: "info".to_owned(),
+                access: Access::Info,
+                repeats: 10,
                 trust_inbound: TrustInbound::Link,
             },
             app: toml::Table::new(),

@@ -284,6 +284,18 @@ choice! {
 }
 
 choice! {
+    /// The level of the line that is written of each request when it is over.
+    Access, "`info`, `debug` or `off`" {
+        /// `info`, and `debug` for one that was shed.
+        Info = "info",
+        /// `debug`.
+        Debug = "debug",
+        /// There is none.
+        Off = "off",
+    }
+}
+
+choice! {
     /// What becomes of the trace that a caller says it is in.
     TrustInbound, "`link`, `trust` or `ignore`" {
         /// A request begins a trace of its own, with a link to the caller's.

@@ -5,6 +5,7 @@ mod deadline;
 mod endless;
 mod hand_over;
 mod lame_duck;
+mod logs;
 mod overload;
 mod process;
 mod routes;

@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use macadam_test::wire::Client;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep};
 
-use crate::process::{SERVICE, Torture, command};
+use crate::process::Torture;
 
 const WORKERS: usize = 2;
 const UNREADY_AFTER: Duration = Duration::from_millis(500);
@@ -84,38 +81,4 @@ async fn one_blocked_worker_of_two_costs_the_requests_of_others_no_more_than_a_m
     let text = turns(&mut admin, "/readyz/runtime", 503).await.1;
     assert!(text.starts_with("[+]runtime degraded: 1 of 2 workers stalled for "), "{text}");
     assert_eq!(admin.get("/readyz").await.status, 200);
-}
-
-/// Whoever answers probes must not write to it either.
-#[tokio::test]
-async fn a_log_that_nobody_reads_stalls_the_service_and_a_probe_says_so() {
-    let mut child = command(SERVICE, &[("TOKIO_WORKER_THREADS", "2")]).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let (mut public, mut admin) = (None, None);
-    while public.is_none() || admin.is_none() {
-        let line = timeout(Duration::from_secs(10), lines.next_line()).await.unwrap().unwrap().unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(['/', ' ', ',']).next());
-        match address {
-            Some(address) if line.contains("serving on") => public = Some(address.to_owned()),
-            Some(address) if line.contains("admin on") => admin = Some(address.to_owned()),
-            _ => {}
-        }
-    }
-    let mut admin = Client::connect(admin.unwrap()).await;
-    // A line a request: the pipe is full soon, and then each worker stands in the line that it writes.
-    let requests = "GET /io?ms=0 HTTP/1.1\r\nhost: test\r\n\r\n".repeat(1000);
-    let mut clients = Vec::new();
-    for _ in 0..4 {
-        let mut client = Client::connect(public.as_deref().unwrap()).await;
-        client.send(&requests).await;
-        clients.push(client);
-    }
-    let (_, text) = turns(&mut admin, "/readyz", 503).await;
-    assert!(text.contains("[-]runtime failed: 2 of 2 workers stalled for "), "{text}");
-    assert_eq!(admin.get("/livez").await.status, 200);
-
-    let read = tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    turns(&mut admin, "/readyz", 200).await;
-    child.kill().await.unwrap();
-    read.await.unwrap();
 }
