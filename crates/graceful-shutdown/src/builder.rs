@@ -3,8 +3,8 @@
 use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 
 use crate::{
-    course::Course, error::ConfigError, fit::Times, hooks::Hook, lame_duck::LameDuck, reload::Reload,
-    run::Shutdown, watcher::Powers,
+    course::Course, error::ConfigError, fit::Times, hooks::Hook, lame_duck::LameDuck, reaper::Flush,
+    reload::Reload, run::Shutdown, watcher::Powers,
 };
 
 /// What a [`Shutdown`] is made of.
@@ -31,6 +31,7 @@ impl ShutdownBuilder {
                 reaper: true,
                 #[cfg(all(unix, feature = "systemd"))]
                 systemd: false,
+                flush: None,
                 reloads: Vec::new(),
             },
         }
@@ -128,6 +129,14 @@ impl ShutdownBuilder {
     #[must_use]
     pub fn reaper(mut self, on: bool) -> Self {
         self.powers.reaper = on;
+        self
+    }
+
+    /// Called when the process is made to exit, once it has logged what it cut: to flush a log that is written by a thread of
+    /// its own. It has what is left of 50 ms, and is on a thread of its own too.
+    #[must_use]
+    pub fn flush_last_words(mut self, flush: impl Fn() + Send + Sync + 'static) -> Self {
+        self.powers.flush = Some(Flush(Arc::new(flush)));
         self
     }
 

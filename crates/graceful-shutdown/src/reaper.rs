@@ -20,6 +20,17 @@ pub(crate) struct Reaper {
     course: Arc<Course>,
     /// The log of the thread that started the shutdown, which a test may have to itself.
     log: Dispatch,
+    flush: Option<Flush>,
+}
+
+/// What brings last words on their way.
+#[derive(Clone)]
+pub(crate) struct Flush(pub(crate) Arc<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Flush {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Flush").finish_non_exhaustive()
+    }
 }
 
 /// Why the process is made to exit.
@@ -33,18 +44,21 @@ pub(crate) enum Verdict {
 
 impl Reaper {
     /// Speaks of `course`, to the standard error and to the log that is current here.
-    pub(crate) fn new(course: &Arc<Course>) -> Self {
-        Self { course: Arc::clone(course), log: dispatcher::get_default(Dispatch::clone) }
+    pub(crate) fn new(course: &Arc<Course>, flush: Option<Flush>) -> Self {
+        Self { course: Arc::clone(course), log: dispatcher::get_default(Dispatch::clone), flush }
     }
 
     /// Exits, after last words if they can be spoken.
     pub(crate) fn exit(&self, verdict: Verdict) -> ! {
         // On a thread of their own: a full pipe, or a lock that a blocked worker holds, may take them for ever.
         let (spoken, heard) = mpsc::sync_channel(1);
-        let (course, log) = (Arc::clone(&self.course), self.log.clone());
+        let (course, log, flush) = (Arc::clone(&self.course), self.log.clone(), self.flush.clone());
         let speaker = thread::Builder::new().name("macadam-last-words".into());
         let speaking = speaker.spawn(move || {
             last_words(&course, &log, verdict);
+            if let Some(Flush(flush)) = flush {
+                flush();
+            }
             spoken.send(())
         });
         if speaking.is_ok() {

@@ -19,7 +19,7 @@ use crate::{
     course::{Course, Told},
     lame_duck::Seen,
     plan::{Plan, Progress, Step},
-    reaper::{Reaper, Verdict},
+    reaper::{Flush, Reaper, Verdict},
     reason::Reason,
     reload::{Reload, Reloader},
     signals::{Signal, Signals},
@@ -35,6 +35,8 @@ pub(crate) struct Powers {
     /// Tell systemd about it.
     #[cfg(all(unix, feature = "systemd"))]
     pub(crate) systemd: bool,
+    /// What follows the last words of a process that is made to exit.
+    pub(crate) flush: Option<Flush>,
     /// What to do on SIGHUP.
     pub(crate) reloads: Vec<Reload>,
 }
@@ -52,7 +54,7 @@ struct Watcher {
 
 /// Starts the thread, and returns when it listens for signals.
 pub(crate) async fn start(course: &Arc<Course>, plan: Plan, powers: Powers) -> io::Result<()> {
-    let Powers { signals: takes_signals, reaper: reaps, reloads, .. } = powers;
+    let Powers { signals: takes_signals, reaper: reaps, flush, reloads, .. } = powers;
     #[cfg(all(unix, feature = "systemd"))]
     let systemd = if powers.systemd && Systemd::listens() {
         Some(Systemd::start(course, plan.budget, reaps)?)
@@ -75,7 +77,7 @@ pub(crate) async fn start(course: &Arc<Course>, plan: Plan, powers: Powers) -> i
 
     let (ready, started) = oneshot::channel();
     let course = Arc::clone(course);
-    let reaper = Reaper::new(&course);
+    let reaper = Reaper::new(&course, flush);
     thread::Builder::new().name("macadam-shutdown".into()).spawn(move || {
         // Made in here: a runtime must not be dropped on a worker of another.
         let runtime = match runtime::Builder::new_current_thread().enable_all().build() {

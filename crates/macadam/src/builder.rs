@@ -20,6 +20,7 @@ use crate::{
     body_limit::EnforceBodyLimitLayer,
     catch_panic::CatchPanicLayer,
     error::Error,
+    logs,
     loopback::{Loopback, Way},
     road::Road,
     settings::{self, Access, Inbound, Settings, Shedding, TrustInbound},
@@ -275,12 +276,13 @@ fn shutdown(settings: &Settings, hooks: Vec<Hook>, reloads: Vec<Told>) -> Result
     let builder = Shutdown::builder()
         .lame_duck(settings.lame_duck)
         .lame_duck_min(settings.lame_duck_min)
-        .budget(settings.budget);
+        .budget(settings.budget)
+        .flush_last_words(logs::flush);
     #[cfg(unix)]
     let builder = builder.systemd(true);
     let builder = reloads.into_iter().fold(builder, |builder, reload| reload(builder));
     let builder = chosen_drain.into_iter().fold(builder, ShutdownBuilder::drain);
-    // Telemetry's own flush belongs here, as a hook that is `last`: the log has none, it is written as it comes.
+    // Telemetry's own flush belongs here, as a hook that is `last`. The log is flushed when the road is at its end.
     Ok(hooks.into_iter().fold(builder, ShutdownBuilder::hook).build()?)
 }
 

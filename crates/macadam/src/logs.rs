@@ -3,6 +3,7 @@
 use std::{
     io::{self, IsTerminal},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use macadam_core::Gauges;
@@ -58,6 +59,13 @@ pub(crate) fn init(settings: &Settings, service: &Resource) -> Result<Option<Una
     Ok(LOG.get().map(|log| log.writer.unawaited()))
 }
 
+/// Waits for what has been logged, for less than a process that is made to exit has.
+pub(crate) fn flush() {
+    if let Some(log) = LOG.get() {
+        log.writer.flush(LAST_WORDS);
+    }
+}
+
 /// What the log says of itself.
 pub(crate) fn gauges() -> impl Iterator<Item = Arc<dyn Gauges>> {
     LOG.get().into_iter().flat_map(|log| {
@@ -65,3 +73,5 @@ pub(crate) fn gauges() -> impl Iterator<Item = Arc<dyn Gauges>> {
         gauges
     })
 }
+
+const LAST_WORDS: Duration = Duration::from_millis(40);

@@ -113,6 +113,23 @@ async fn a_log_that_nobody_reads_costs_lines_and_no_request_and_the_metrics_say_
 }
 
 #[tokio::test]
+async fn a_process_that_is_made_to_exit_has_logged_whom_it_cut() {
+    let torture = Torture::start(&[JSON]).await;
+    let mut client = Client::connect(torture.public).await;
+    client.send("GET /stream?frames=1000&every=10 HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    client.some().await.unwrap();
+    let mut admin = Client::connect(torture.admin).await;
+    torture.signal(Signal::TERM);
+    while admin.get("/readyz").await.status == 200 {}
+    torture.signal(Signal::TERM);
+    let exit = torture.exit(Duration::from_secs(5)).await;
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+    let lines = parsed(&exit.stdout);
+    let last = lines.last().unwrap();
+    assert_eq!((&last["message"], &last["severity"]), (&"cut".into(), &"ERROR".into()), "{last}");
+}
+
+#[tokio::test]
 async fn the_access_line_can_be_left_out() {
     let torture = Torture::start(&[JSON, QUICK, ("MACADAM_TELEMETRY_ACCESS", "off")]).await;
     assert_eq!(Client::connect(torture.public).await.get("/io?ms=1").await.status, 200);
