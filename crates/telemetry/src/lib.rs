@@ -116,6 +116,11 @@
 //! 2,047 series are kept, and what is beyond is one more, `otel_metric_overflow="true"`. Each thread counts in cells of its
 //! own, which are found by one word that all labels fit in: no lock, no text to hash, no allocation.
 //!
+//! # Logs
+//!
+//! With the feature `logs`, the module `logs` has layers of tracing-subscriber that write the log: a JSON object a line, or a
+//! form for a person; without secrets, without repeats, and by a thread that no request waits for.
+//!
 //! # Ordering
 //!
 //! Inside request ids, which the span begins with. Outside everything that refuses, ends or catches a request, whose

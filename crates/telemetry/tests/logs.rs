@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use macadam_core::RequestContext;
 use macadam_telemetry::{
     Resource, TelemetryLayer,
-    logs::{JsonLayer, PrettyEvents, PrettyFields, Repeats},
+    logs::{JsonLayer, MEMBERS, PrettyEvents, PrettyFields, Repeats},
 };
 use macadam_test::{ScriptedBody, Step, allocations};
 use serde_json::{Map, Value};
@@ -182,6 +182,42 @@ async fn every_event_within_a_request_bears_its_three_ids_wherever_it_is_logged(
         ["trace_id", "span_id", "request_id"].iter().all(|id| !outside.contains_key(*id)),
         "{outside:#?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_ours_in_a_line_is_in_the_list_and_what_is_listed_is_in_a_line() {
+    let (written, _guard) = json(Repeats::new(1));
+    let service = TelemetryLayer::new().layer(service_fn(async |_: Request<()>| {
+        let long = "x".repeat(8 * 1024);
+        for _ in 0..2 {
+            for _ in 0..2 {
+                tracing::warn!(
+                    a = long,
+                    b = long,
+                    c = long,
+                    d = long,
+                    e = long,
+                    f = long,
+                    g = long,
+                    h = long,
+                    i = 1,
+                    "told"
+                );
+            }
+            tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        }
+        Ok::<_, Infallible>(Response::new(ScriptedBody::empty()))
+    }));
+    let mut request = Request::new(());
+    RequestContext::of(&mut request).set_request_id("one").unwrap();
+    drop(service.oneshot(request).await.unwrap());
+    let lines = written.lines();
+    let line = lines.iter().find(|line| line.contains_key("repeated")).unwrap();
+    let ours: HashSet<_> = line.keys().map(String::as_str).filter(|name| name.len() > 1).collect();
+    // Nobody says a namespace here.
+    let listed: HashSet<_> =
+        MEMBERS.iter().map(|(name, ..)| *name).filter(|name| *name != "service.namespace").collect();
+    assert_eq!(ours, listed);
 }
 
 #[test]

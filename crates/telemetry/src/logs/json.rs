@@ -71,10 +71,7 @@ where
         let Some(repeated) = self.repeats.pass(event.metadata()) else { return };
         // Taken out and put back: a `Debug` that logs gets a line of its own.
         let mut line = LINE.try_with(Cell::take).unwrap_or_default();
-        self.fill(&mut line.members, event, || context.event_scope(event));
-        if repeated > 0 {
-            line.members.add("repeated", Value::Unsigned(repeated));
-        }
+        self.fill(&mut line.members, event, repeated, || context.event_scope(event));
         line.finish();
         let mut writer = self.writer.make_writer_for(event.metadata());
         // Nobody is there to be told.
@@ -87,8 +84,13 @@ where
 impl<W> JsonLayer<W> {
     /// First what is ours to say, so that no field can take its name; then what the event says; then the spans around it, the
     /// innermost first.
-    fn fill<'a, S>(&self, line: &mut Object, event: &Event<'_>, spans: impl Fn() -> Option<Scope<'a, S>>)
-    where
+    fn fill<'a, S>(
+        &self,
+        line: &mut Object,
+        event: &Event<'_>,
+        repeated: u64,
+        spans: impl Fn() -> Option<Scope<'a, S>>,
+    ) where
         S: LookupSpan<'a> + 'a,
     {
         let metadata = event.metadata();
@@ -114,6 +116,9 @@ impl<W> JsonLayer<W> {
             }
         }
         line.join(&self.service);
+        if repeated > 0 {
+            line.add("repeated", Value::Unsigned(repeated));
+        }
         event.record(&mut Each(|name, value: Value<'_>| {
             if name != MESSAGE {
                 line.add(name, value);

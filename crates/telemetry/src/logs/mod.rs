@@ -76,3 +76,22 @@ pub use self::{
     repeats::Repeats,
     writer::{Line, LogWriter, Unawaited},
 };
+
+/// What is ours in a line of JSON: the name, how it is written, and what it is. The table above, for whoever writes docs from
+/// code.
+pub const MEMBERS: &[(&str, &str, &str)] = &[
+    ("timestamp", "RFC 3339, in UTC, to the microsecond", "When it happened"),
+    ("severity", "`ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`", "The level"),
+    ("severity_number", "17, 13, 9, 5 or 1", "The same, as OpenTelemetry's log data model numbers it"),
+    ("message", "text", "What happened"),
+    ("target", "text", "The module that says so, or what it says in its place"),
+    ("trace_id", "32 hexadecimal digits", "The trace of the request within which it happened"),
+    ("span_id", "16 hexadecimal digits", "The span of that request"),
+    ("request_id", "text", "The id of that request"),
+    ("service.name", "text", "The service's name"),
+    ("service.namespace", "text", "What tells it from services of the same name, where that is said"),
+    ("service.version", "text", "The service's version, where that is known"),
+    ("service.instance.id", "a UUID, unless something else is said", "The process"),
+    ("repeated", "number", "How many of the same place were left out since the last that was written"),
+    ("dropped_attributes_count", "number", "How many fields had no room"),
+];
