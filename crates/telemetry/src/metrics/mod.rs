@@ -29,6 +29,7 @@ use self::{
     labels::METHODS,
     series::{Cells, Series},
 };
+pub(crate) use self::{histogram::Sum, series::Identity};
 
 /// The metrics of one layer. Clones are one.
 #[derive(Clone)]
@@ -83,6 +84,35 @@ impl Metrics {
 
     pub(crate) fn outcomes(&self) -> &Outcomes {
         &self.shared.outcomes
+    }
+
+    /// How long the requests of each series took, all threads together; of those that have any.
+    pub(crate) fn durations(&self) -> impl Iterator<Item = (Option<&Identity>, Sum)> {
+        self.sums(|recorder| &recorder.durations)
+    }
+
+    /// The same to the response's head.
+    pub(crate) fn first_bytes(&self) -> impl Iterator<Item = (Option<&Identity>, Sum)> {
+        self.sums(|recorder| &recorder.first_bytes)
+    }
+
+    fn sums(
+        &self,
+        cells: impl Fn(&Recorder) -> &Cells<Cell>,
+    ) -> impl Iterator<Item = (Option<&Identity>, Sum)> {
+        self.shared.series.iter().filter_map(move |(number, identity)| {
+            let sum = Sum::of(self.recorders.iter().filter_map(|recorder| cells(recorder).read(number)));
+            (sum.count() > 0).then_some((identity, sum))
+        })
+    }
+
+    /// How many responses of each series went on for as long as their client liked; of those that have any.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (Option<&Identity>, u64)> {
+        self.shared.series.iter().filter_map(|(number, identity)| {
+            let cells = self.recorders.iter().filter_map(|recorder| recorder.streams.read(number));
+            let count = cells.map(|cell| cell.load(Relaxed)).sum();
+            (count > 0).then_some((identity, count))
+        })
     }
 
     /// How many requests are active, of each method and scheme that there has been.

@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, HashSet},
     fmt,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
 };
 
 use macadam_core::{Gauges, Metric, Reading};
@@ -16,9 +16,8 @@ use prometheus_client::{
 };
 
 use super::{
-    Recorder,
-    histogram::{BOUNDS, Cell, Sum},
-    series::{Cells, Identity},
+    histogram::{BOUNDS, Sum},
+    series::Identity,
 };
 use crate::handle::TelemetryHandle;
 
@@ -136,40 +135,32 @@ struct Requests(TelemetryHandle);
 impl Collector for Requests {
     fn encode(&self, mut to: DescriptorEncoder) -> fmt::Result {
         let metrics = self.0.recorded();
-        let mut histogram = |name, help, cells: fn(&Recorder) -> &Cells<Cell>| {
+        let mut histogram = |name, help, sums: &mut dyn Iterator<Item = (Option<&Identity>, Sum)>| {
             let mut family = to.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
-            metrics.shared.series.iter().try_for_each(|(number, identity)| {
-                let sum =
-                    Sum::of(metrics.recorders.iter().filter_map(|recorder| cells(recorder).read(number)));
-                if sum.count() == 0 {
-                    return Ok(());
-                }
+            for (identity, sum) in sums {
                 let buckets: Vec<_> =
                     BOUNDS.into_iter().chain([f64::INFINITY]).zip(sum.counts.iter().copied()).collect();
                 let labels = labels(identity);
                 let mut encoder = family.encode_family(&labels)?;
-                encoder.encode_histogram::<[(&str, &str); 0]>(sum.seconds, sum.count(), &buckets, None)
-            })
+                encoder.encode_histogram::<[(&str, &str); 0]>(sum.seconds, sum.count(), &buckets, None)?;
+            }
+            Ok(())
         };
         histogram(
             "http_server_request_duration",
             "Duration of HTTP server requests, from their arrival to the last byte of the response",
-            |recorder| &recorder.durations,
+            &mut metrics.durations(),
         )?;
         histogram(
             "macadam_http_server_time_to_first_byte",
             "Time from the arrival of a request to the head of its response",
-            |recorder| &recorder.first_bytes,
+            &mut metrics.first_bytes(),
         )?;
         let streams = "Event streams and upgraded connections that are over, which are not in the durations";
         let mut family =
             to.encode_descriptor("macadam_http_server_streams", streams, None, MetricType::Counter)?;
-        metrics.shared.series.iter().try_for_each(|(number, identity)| {
-            let cells = metrics.recorders.iter().filter_map(|recorder| recorder.streams.read(number));
-            match cells.map(|cell| cell.load(Relaxed)).sum::<u64>() {
-                0 => Ok(()),
-                count => ConstCounter::new(count).encode(family.encode_family(&labels(identity))?),
-            }
+        metrics.streams().try_for_each(|(identity, count)| {
+            ConstCounter::new(count).encode(family.encode_family(&labels(identity))?)
         })?;
         let active = "HTTP server requests that have arrived and are not over";
         let mut family =
