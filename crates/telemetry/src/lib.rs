@@ -146,6 +146,8 @@ pub mod logs;
 mod metrics;
 #[cfg(feature = "otel-0_33")]
 pub mod otel_0_33;
+#[cfg(feature = "otel-0_33")]
+pub mod otlp;
 mod process;
 mod resource;
 mod service;
