@@ -2,7 +2,8 @@
 //!
 //! [`TelemetryLayer`] runs every request inside a `tracing` span, so that whatever is logged on its behalf bears its
 //! ids and its route, and writes one access event when the request is over. It installs no subscriber, refuses nothing,
-//! and arms no timer.
+//! and arms no timer. With the feature `otel-0_33`, its module `otlp` sends metrics, spans and logs to an OpenTelemetry
+//! collector.
 //!
 //! ```
 //! use http::{Request, Response};
