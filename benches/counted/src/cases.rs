@@ -12,14 +12,14 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame};
-use http_body_util::Full;
+use http_body_util::{Empty, Full};
 use macadam_core::{InFlight, PhaseOwner, RequestContext, ResponseBody};
 use macadam_graceful_shutdown::DrainLayer;
 use macadam_telemetry::TelemetryLayer;
 use macadam_timeouts::{TimeoutHeader, TimeoutLayer};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use crate::callgrind::Cost;
+use crate::{callgrind::Cost, peers};
 
 pub(crate) struct Case {
     pub(crate) name: &'static str,
@@ -125,6 +125,19 @@ pub(crate) const CASES: &[Case] = &[
         run: |times| passes(times, Polls::One, &mut TelemetryLayer::new().layer(at_once())),
     },
     Case {
+        // No route is told to it and it records no span, which spares it a part.
+        name: "OpenTelemetry's own layer, ready at once",
+        beside: Some("context"),
+        ceiling: None,
+        run: |times| passes(times, Polls::One, &mut peers::official().layer(at_once())),
+    },
+    Case {
+        name: "tower-otel, ready at once",
+        beside: Some("context"),
+        ceiling: None,
+        run: |times| passes(times, Polls::One, &mut peers::tower_otel().layer(at_once())),
+    },
+    Case {
         name: "grpc-timeout, read",
         beside: None,
         ceiling: Some(Cost { instructions: 150, atomics: 0 }),
@@ -149,12 +162,13 @@ pub(crate) enum Polls {
 
 type Answer = Result<Response<Full<Bytes>>, Infallible>;
 
-pub(crate) fn at_once() -> impl Service<Request<()>, Response = Response<Full<Bytes>>, Error = Infallible> {
-    service_fn(|_: Request<()>| ready(Answer::Ok(Response::new(Full::default()))))
+pub(crate) fn at_once()
+-> impl Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send> {
+    service_fn(|_: Request<Empty<Bytes>>| ready(Answer::Ok(Response::new(Full::default()))))
 }
 
-fn at_second() -> impl Service<Request<()>, Response = Response<Full<Bytes>>, Error = Infallible> {
-    service_fn(|_: Request<()>| {
+fn at_second() -> impl Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible> {
+    service_fn(|_: Request<Empty<Bytes>>| {
         let mut polled = false;
         poll_fn(move |_| {
             if std::mem::replace(&mut polled, true) {
@@ -168,9 +182,9 @@ fn at_second() -> impl Service<Request<()>, Response = Response<Full<Bytes>>, Er
 
 fn nothing<S>(
     inner: S,
-) -> impl Service<Request<()>, Response = Response<ResponseBody<Full<Bytes>>>, Error = Infallible>
+) -> impl Service<Request<Empty<Bytes>>, Response = Response<ResponseBody<Full<Bytes>>>, Error = Infallible>
 where
-    S: Service<Request<()>, Response = Response<Full<Bytes>>, Error = Infallible>,
+    S: Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible>,
 {
     inner.map_response(|response| response.map(ResponseBody::service))
 }
@@ -186,7 +200,7 @@ fn tower_http() -> tower_http::timeout::TimeoutLayer {
 /// Requests that have a context, in a task of a runtime, so that a waker is a real one.
 pub(crate) fn passes<S, B>(times: u32, polls: Polls, service: &mut S)
 where
-    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+    S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible>,
 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(poll_fn(|cx| {
@@ -204,8 +218,8 @@ where
     }));
 }
 
-fn request_with_context() -> Request<()> {
-    let mut request = Request::new(());
+fn request_with_context() -> Request<Empty<Bytes>> {
+    let mut request = Request::new(Empty::new());
     RequestContext::ensure(&mut request);
     request
 }
@@ -230,11 +244,11 @@ impl Body for Frames {
 /// The body behind this layer, of a request that has a context.
 fn body_of<L, B>(layer: &L, body: Frames) -> impl Body<Data = Bytes> + use<L, B>
 where
-    L: Layer<OneBody, Service: Service<Request<()>, Response = Response<B>>>,
+    L: Layer<OneBody, Service: Service<Request<Empty<Bytes>>, Response = Response<B>>>,
     B: Body<Data = Bytes>,
 {
     let mut service = layer.layer(OneBody(Some(body)));
-    let mut request = Request::new(());
+    let mut request = Request::new(Empty::new());
     RequestContext::ensure(&mut request);
     let call = pin!(service.call(request));
     let Poll::Ready(Ok(response)) = call.poll(&mut Context::from_waker(Waker::noop())) else {
@@ -246,7 +260,7 @@ where
 /// Answers once, with this body.
 struct OneBody(Option<Frames>);
 
-impl Service<Request<()>> for OneBody {
+impl Service<Request<Empty<Bytes>>> for OneBody {
     type Response = Response<Frames>;
     type Error = Infallible;
     type Future = Ready<Result<Response<Frames>, Infallible>>;
@@ -255,7 +269,7 @@ impl Service<Request<()>> for OneBody {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<()>) -> Self::Future {
+    fn call(&mut self, _: Request<Empty<Bytes>>) -> Self::Future {
         ready(Ok(Response::new(self.0.take().expect("it is called once"))))
     }
 }

@@ -8,6 +8,7 @@
 
 mod callgrind;
 mod cases;
+mod peers;
 mod spans;
 mod timed;
 
