@@ -48,6 +48,7 @@ pub mod phase;
 pub mod rejection;
 mod sharded;
 mod sync;
+mod thread;
 
 pub use body::{BodyRule, End, Guard, GuardedBody, GuardedFuture, Hold, ResponseBody, Streaming};
 pub use context::{Criticality, Outcome, Protocol, RequestContext, Route, Stage, Wire};
@@ -56,4 +57,4 @@ pub use in_flight::{InFlight, InFlightGuard};
 pub use outcomes::{Durations, Noted, Outcomes};
 pub use phase::{Phase, PhaseOwner, PhaseWatch};
 pub use rejection::{Kind, Rejection, Render};
-pub use sharded::{Sharded, Share};
+pub use sharded::{Mine, Sharded, Share};

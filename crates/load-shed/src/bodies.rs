@@ -68,7 +68,7 @@ impl Bodies {
 
     pub(crate) fn enter(&self, course: Course) -> Place {
         // A share for each thread: nobody waits for this lock but for a look that is being taken.
-        let share = Arc::clone(self.shares.mine());
+        let share = self.shares.mine().hold();
         let key = lock(&share).insert(course);
         Place { share, key }
     }

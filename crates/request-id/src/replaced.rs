@@ -57,7 +57,8 @@ impl RequestIdHandle {
     }
 
     pub(crate) fn count(&self, reason: Replaced) {
-        self.counts.mine()[reason as usize].fetch_add(1, Relaxed);
+        let counts = self.counts.mine();
+        counts.add(&counts[reason as usize], 1);
     }
 
     /// How many requests got a new id for this reason.

@@ -37,7 +37,7 @@ impl RequestGuard {
         access: Access,
         handle: &TelemetryHandle,
     ) -> Self {
-        let recorder = Arc::clone(handle.recorded().recorder());
+        let recorder = handle.recorded().recorder();
         recorder.begin(labels);
         let ids = trace.trace();
         let span = decided(start.is_some(), || {

@@ -64,9 +64,10 @@ impl Buckets {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
+    /// The count of those that took as long.
     #[inline]
-    pub(super) fn add(&self, took: Duration) {
-        self.0[bucket(u64::try_from(took.as_micros()).unwrap_or(u64::MAX))].fetch_add(1, Relaxed);
+    pub(super) fn of(&self, took: Duration) -> &AtomicU64 {
+        &self.0[bucket(u64::try_from(took.as_micros()).unwrap_or(u64::MAX))]
     }
 
     pub(super) fn add_to(&self, durations: &mut Durations) {
@@ -102,6 +103,10 @@ const BUCKETS: usize = (27 - 2) * 8 + 1;
 mod tests {
     use super::*;
 
+    fn add(buckets: &Buckets, took: Duration) {
+        buckets.of(took).fetch_add(1, Relaxed);
+    }
+
     #[test]
     fn buckets_join_without_a_gap_and_none_is_wider_than_an_eighth() {
         for index in 0..BUCKETS - 1 {
@@ -116,7 +121,7 @@ mod tests {
     #[test]
     fn quantiles_are_right_within_an_eighth() {
         let buckets = Buckets::new();
-        (1..=10_000).for_each(|micros| buckets.add(Duration::from_micros(micros)));
+        (1..=10_000).for_each(|micros| add(&buckets, Duration::from_micros(micros)));
         let mut durations = Durations::none();
         buckets.add_to(&mut durations);
         for (share, micros) in [(0.0, 1.0), (0.5, 5_000.0), (0.95, 9_500.0), (0.99, 9_900.0), (1.0, 10_000.0)]
@@ -130,7 +135,7 @@ mod tests {
     fn nothing_has_no_quantile_and_what_is_too_long_counts_as_134_s() {
         assert_eq!(Durations::none().quantile(0.5), None);
         let buckets = Buckets::new();
-        buckets.add(Duration::MAX);
+        add(&buckets, Duration::MAX);
         let mut durations = Durations::none();
         buckets.add_to(&mut durations);
         assert_eq!(durations.quantile(0.5), Some(Duration::from_micros(1 << 27)));
@@ -144,9 +149,9 @@ mod tests {
             buckets.add_to(&mut durations);
             durations
         };
-        buckets.add(Duration::from_secs(1));
+        add(&buckets, Duration::from_secs(1));
         let before = read(&buckets);
-        buckets.add(Duration::from_millis(1));
+        add(&buckets, Duration::from_millis(1));
         let between = read(&buckets).since(&before);
         assert_eq!(between.count(), 1);
         assert!(between.quantile(1.0).unwrap() < Duration::from_millis(2));

@@ -73,13 +73,13 @@ impl Outcomes {
         let took = ended.saturating_duration_since(context.arrival());
         let outcome = context.outcome();
         let shard = self.shards.mine();
-        shard.counts[outcome as usize].fetch_add(1, Relaxed);
+        shard.add(&shard.counts[outcome as usize], 1);
         if outcome != Outcome::Shed && !streams {
-            shard.durations.add(took);
+            shard.add(shard.durations.of(took), 1);
         }
         let failed = has_failed(outcome, status);
         if failed {
-            shard.failed.fetch_add(1, Relaxed);
+            shard.add(&shard.failed, 1);
         }
         let slow = took >= SLOW && !streams && outcome != Outcome::Shed;
         if failed || slow {

@@ -66,8 +66,9 @@ struct Turnout {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let shared = Arc::new(Shared { series: Series::new(), outcomes: Outcomes::new() });
-        let recorder = || Recorder {
-            shared: Arc::clone(&shared),
+        let of_all = Arc::clone(&shared);
+        let recorder = move || Recorder {
+            shared: Arc::clone(&of_all),
             turnout: Default::default(),
             durations: Cells::new(),
             first_bytes: Cells::new(),
@@ -78,8 +79,8 @@ impl Metrics {
 
     /// This thread's.
     #[inline]
-    pub(crate) fn recorder(&self) -> &Arc<Share<Recorder>> {
-        self.recorders.mine()
+    pub(crate) fn recorder(&self) -> Arc<Share<Recorder>> {
+        self.recorders.mine().hold()
     }
 
     pub(crate) fn outcomes(&self) -> &Outcomes {
