@@ -126,7 +126,7 @@ impl Drop for RequestGuard {
         self.context.settle(self.end.outcome());
         let outcome = self.context.outcome();
         // The request's only look at the clock here.
-        let took = self.recorder.shared.outcomes.end(&self.context, self.status, self.streams);
+        let took = self.recorder.outcomes().end(&self.context, self.status, self.streams);
         let route = self.context.route();
         let error = ErrorType::of(outcome, self.status);
         let labels = self.labels.answered(route, self.status).failed(error);

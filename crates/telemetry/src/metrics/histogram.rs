@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use macadam_core::Mine;
+
 /// One thread's part of one histogram: two cache lines that nobody else writes to.
 #[derive(Default)]
 #[repr(align(128))]
@@ -24,11 +26,11 @@ pub(crate) struct Sum {
 
 impl Cell {
     #[inline]
-    pub(crate) fn add(&self, took: Duration) {
+    pub(crate) fn add<T>(&self, took: Duration, mine: &Mine<'_, T>) {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUND_NANOS.partition_point(|bound| *bound < nanos);
-        self.counts[bucket].fetch_add(1, Relaxed);
-        self.sum.fetch_add(nanos, Relaxed);
+        mine.add(&self.counts[bucket], 1);
+        mine.add(&self.sum, nanos);
     }
 }
 
@@ -69,15 +71,18 @@ const BOUND_NANOS: [u64; BOUNDS.len()] = {
 
 #[cfg(test)]
 mod tests {
+    use macadam_core::Sharded;
+
     use super::*;
 
     #[test]
     fn what_takes_as_long_as_a_bound_is_below_it_and_a_nanosecond_more_is_above() {
+        let shares = Sharded::new(|| ());
         for (index, bound) in BOUNDS.iter().enumerate() {
             let cell = Cell::default();
             let bound = Duration::from_secs_f64(*bound);
-            cell.add(bound);
-            cell.add(bound + Duration::from_nanos(1));
+            cell.add(bound, &shares.mine());
+            cell.add(bound + Duration::from_nanos(1), &shares.mine());
             let sum = Sum::of([&cell].into_iter());
             assert_eq!((sum.counts[index], sum.counts[index + 1], sum.count()), (1, 1, 2), "{bound:?}");
         }
@@ -85,9 +90,9 @@ mod tests {
 
     #[test]
     fn the_sum_is_that_of_all_threads() {
-        let cells = [Cell::default(), Cell::default()];
-        cells[0].add(Duration::from_millis(1500));
-        cells[1].add(Duration::from_millis(1));
+        let (cells, shares) = ([Cell::default(), Cell::default()], Sharded::new(|| ()));
+        cells[0].add(Duration::from_millis(1500), &shares.mine());
+        cells[1].add(Duration::from_millis(1), &shares.mine());
         let sum = Sum::of(cells.iter());
         assert!((sum.seconds - 1.501).abs() < 1e-9);
         assert_eq!(sum.count(), 2);

@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{
             AtomicU64,
-            Ordering::{Acquire, Relaxed, Release},
+            Ordering::{Acquire, Relaxed},
         },
     },
     time::Duration,
@@ -34,19 +34,23 @@ pub(crate) use self::{histogram::Sum, series::Identity};
 /// The metrics of one layer. Clones are one.
 #[derive(Clone)]
 pub(crate) struct Metrics {
-    recorders: Sharded<Recorder>,
     shared: Arc<Shared>,
+    holds: Sharded<Recorder>,
 }
 
-/// What the threads share.
-pub(crate) struct Shared {
+/// What all threads share.
+struct Shared {
     series: Series,
-    pub(crate) outcomes: Outcomes,
+    outcomes: Outcomes,
+    tallies: Sharded<Tally>,
 }
 
-/// One thread's part. A request writes to that of the thread where it began, wherever it goes.
-pub(crate) struct Recorder {
-    pub(crate) shared: Arc<Shared>,
+/// What a request holds of the metrics: through that of the thread where it began, whose reference count no other thread
+/// writes meanwhile, it reaches the tally of the thread where it is.
+pub(crate) struct Recorder(Arc<Shared>);
+
+/// One thread's part, which no other writes.
+struct Tally {
     turnout: [[Turnout; METHODS.len()]; 2],
     /// From the arrival to the end.
     durations: Cells<Cell>,
@@ -65,22 +69,25 @@ struct Turnout {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let shared = Arc::new(Shared { series: Series::new(), outcomes: Outcomes::new() });
-        let of_all = Arc::clone(&shared);
-        let recorder = move || Recorder {
-            shared: Arc::clone(&of_all),
+        let tally = || Tally {
             turnout: Default::default(),
             durations: Cells::new(),
             first_bytes: Cells::new(),
             streams: Cells::new(),
         };
-        Self { recorders: Sharded::new(recorder), shared }
+        let (series, outcomes, tallies) = (Series::new(), Outcomes::new(), Sharded::new(tally));
+        let shared = Arc::new(Shared { series, outcomes, tallies });
+        let holds = Sharded::new({
+            let shared = Arc::clone(&shared);
+            move || Recorder(Arc::clone(&shared))
+        });
+        Self { shared, holds }
     }
 
-    /// This thread's.
+    /// For a request that begins on this thread.
     #[inline]
     pub(crate) fn recorder(&self) -> Arc<Share<Recorder>> {
-        self.recorders.mine().hold()
+        self.holds.mine().hold()
     }
 
     pub(crate) fn outcomes(&self) -> &Outcomes {
@@ -89,20 +96,17 @@ impl Metrics {
 
     /// How long the requests of each series took, all threads together; of those that have any.
     pub(crate) fn durations(&self) -> impl Iterator<Item = (Option<&Identity>, Sum)> {
-        self.sums(|recorder| &recorder.durations)
+        self.sums(|tally| &tally.durations)
     }
 
     /// The same to the response's head.
     pub(crate) fn first_bytes(&self) -> impl Iterator<Item = (Option<&Identity>, Sum)> {
-        self.sums(|recorder| &recorder.first_bytes)
+        self.sums(|tally| &tally.first_bytes)
     }
 
-    fn sums(
-        &self,
-        cells: impl Fn(&Recorder) -> &Cells<Cell>,
-    ) -> impl Iterator<Item = (Option<&Identity>, Sum)> {
+    fn sums(&self, cells: impl Fn(&Tally) -> &Cells<Cell>) -> impl Iterator<Item = (Option<&Identity>, Sum)> {
         self.shared.series.iter().filter_map(move |(number, identity)| {
-            let sum = Sum::of(self.recorders.iter().filter_map(|recorder| cells(recorder).read(number)));
+            let sum = Sum::of(self.shared.tallies.iter().filter_map(|tally| cells(tally).read(number)));
             (sum.count() > 0).then_some((identity, sum))
         })
     }
@@ -110,7 +114,7 @@ impl Metrics {
     /// How many responses of each series went on for as long as their client liked; of those that have any.
     pub(crate) fn streams(&self) -> impl Iterator<Item = (Option<&Identity>, u64)> {
         self.shared.series.iter().filter_map(|(number, identity)| {
-            let cells = self.recorders.iter().filter_map(|recorder| recorder.streams.read(number));
+            let cells = self.shared.tallies.iter().filter_map(|tally| tally.streams.read(number));
             let count = cells.map(|cell| cell.load(Relaxed)).sum();
             (count > 0).then_some((identity, count))
         })
@@ -122,7 +126,7 @@ impl Metrics {
             METHODS.into_iter().enumerate().map(move |(code, method)| (scheme, code, method))
         });
         kinds.filter_map(|(scheme, code, method)| {
-            let all = || self.recorders.iter().map(|recorder| &recorder.turnout[scheme as usize][code]);
+            let all = || self.shared.tallies.iter().map(|tally| &tally.turnout[scheme as usize][code]);
             // What has ended is read first, so that nothing has ended which had not begun.
             let ended: u64 = all().map(|turnout| turnout.ended.load(Acquire)).sum();
             let begun: u64 = all().map(|turnout| turnout.begun.load(Relaxed)).sum();
@@ -134,25 +138,34 @@ impl Metrics {
 impl Recorder {
     #[inline]
     pub(crate) fn begin(&self, labels: Labels) {
-        self.turnout(labels).begun.fetch_add(1, Relaxed);
+        let tally = self.0.tallies.mine();
+        tally.add(&tally.turnout(labels).begun, 1);
     }
 
     #[inline]
     pub(crate) fn first_byte(&self, labels: Labels, route: Option<Route>, after: Duration) {
-        self.first_bytes.get(self.shared.series.number(labels, route)).add(after);
+        let tally = self.0.tallies.mine();
+        tally.first_bytes.get(self.0.series.number(labels, route)).add(after, &tally);
     }
 
     #[inline]
     pub(crate) fn end(&self, labels: Labels, route: Option<Route>, took: Duration, streamed: bool) {
-        self.turnout(labels).ended.fetch_add(1, Release);
-        let number = self.shared.series.number(labels, route);
+        let tally = self.0.tallies.mine();
+        tally.add(&tally.turnout(labels).ended, 1);
+        let number = self.0.series.number(labels, route);
         if streamed {
-            self.streams.get(number).fetch_add(1, Relaxed);
+            tally.add(tally.streams.get(number), 1);
         } else {
-            self.durations.get(number).add(took);
+            tally.durations.get(number).add(took, &tally);
         }
     }
 
+    pub(crate) fn outcomes(&self) -> &Outcomes {
+        &self.0.outcomes
+    }
+}
+
+impl Tally {
     #[inline]
     fn turnout(&self, labels: Labels) -> &Turnout {
         &self.turnout[labels.scheme() as usize][labels.method_code()]
