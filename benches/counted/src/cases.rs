@@ -121,7 +121,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "telemetry, ready at once",
         beside: Some("context"),
-        ceiling: Some(Cost { instructions: 1900, atomics: 11 }),
+        ceiling: Some(Cost { instructions: 2050, atomics: 3 }),
         run: |times| passes(times, Polls::One, &mut TelemetryLayer::new().layer(at_once())),
     },
     Case {
