@@ -52,7 +52,7 @@ mod thread;
 
 pub use body::{BodyRule, End, Guard, GuardedBody, GuardedFuture, Hold, ResponseBody, Streaming};
 pub use context::{Criticality, Outcome, Protocol, RequestContext, Route, Stage, Wire};
-pub use gauges::{Gauges, Metric, Reading};
+pub use gauges::{Gauges, Metric, MetricKind, Reading, Series};
 pub use in_flight::{InFlight, InFlightGuard};
 pub use outcomes::{Durations, Noted, Outcomes};
 pub use phase::{Phase, PhaseOwner, PhaseWatch};

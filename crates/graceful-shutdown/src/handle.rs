@@ -141,25 +141,28 @@ impl Gauges for ShutdownHandle {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const {
-            &[
-                Metric::new(
-                    "macadam_shutdown_phase",
-                    "How far the process is from start to exit: 0 starting, 1 serving, 2 lame duck, 3 draining, 4 closing, 5 cleanup, 6 stopped",
-                    &[],
-                ),
-                Metric::new("macadam_requests_in_flight", "Requests that a shutdown would wait for", &[]),
-                Metric::new(
-                    "macadam_shutdown_streams_waiting",
-                    "Streams and upgraded connections that will be told to end in a drain",
-                    &[],
-                ),
-                Metric::new("macadam_shutdown_streams_ended_total", "Streams that a drain has ended", &[]),
-                Metric::new("macadam_tasks", "Background tasks that a shutdown would wait for", &[]),
-                Metric::new("macadam_tasks_panicked_total", "Background tasks that panicked", &[]),
-            ]
-        }
+        Self::METRICS
     }
+}
+
+impl ShutdownHandle {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] = &[
+        Metric::new(
+            "macadam_shutdown_phase",
+            "How far the process is from start to exit: 0 starting, 1 serving, 2 lame duck, 3 draining, 4 closing, 5 cleanup, 6 stopped",
+            &[],
+        ),
+        Metric::new("macadam_requests_in_flight", "Requests that a shutdown would wait for", &[]),
+        Metric::new(
+            "macadam_shutdown_streams_waiting",
+            "Streams and upgraded connections that will be told to end in a drain",
+            &[],
+        ),
+        Metric::new("macadam_shutdown_streams_ended_total", "Streams that a drain has ended", &[]),
+        Metric::new("macadam_tasks", "Background tasks that a shutdown would wait for", &[]),
+        Metric::new("macadam_tasks_panicked_total", "Background tasks that panicked", &[]),
+    ];
 }
 
 /// Resolves when the server must stop accepting: at [`Phase::Draining`], or at once if that is reached.

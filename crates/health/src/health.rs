@@ -220,52 +220,54 @@ impl Gauges for Health {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const {
-            &[
-                Metric::new("macadam_health_check_up", "Whether the check passes", &["check", "class"]),
-                Metric::new("macadam_health_check_runs_total", "Runs of the check", &["check", "class"]),
-                Metric::new(
-                    "macadam_health_check_failures_total",
-                    "Runs that failed, in whatever way",
-                    &["check", "class"],
-                ),
-                Metric::new(
-                    "macadam_health_check_timeouts_total",
-                    "Runs that took too long",
-                    &["check", "class"],
-                ),
-                Metric::new(
-                    "macadam_health_check_flips_total",
-                    "How often the check went from passing to failing or back",
-                    &["check", "class"],
-                ),
-                Metric::new(
-                    "macadam_health_check_duration_seconds",
-                    "How long the last run took",
-                    &["check", "class"],
-                ),
-                Metric::new(
-                    "macadam_health_check_age_seconds",
-                    "How long ago the last run ended",
-                    &["check", "class"],
-                ),
-                Metric::new(
-                    "macadam_health_check_stuck_seconds",
-                    "How long the present run has been over its time, where it is",
-                    &["check", "class"],
-                ),
-                Metric::new("macadam_health_latches_held", "Startup latches that are held", &[]),
-                Metric::new("macadam_runtime_workers", "Workers of the runtime", &[]),
-                Metric::new(
-                    "macadam_runtime_stalled_workers",
-                    "Workers that sit in one poll for too long",
-                    &[],
-                ),
-                Metric::new("macadam_runtime_stall_seconds", "For how long the longest of them has", &[]),
-                Metric::new("macadam_health_ready", "Whether the process should get traffic", &[]),
-            ]
-        }
+        Self::METRICS
     }
+}
+
+impl Health {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] = &[
+        Metric::new("macadam_health_check_up", "Whether the check passes", &["check", "class"]).each("check"),
+        Metric::new("macadam_health_check_runs_total", "Runs of the check", &["check", "class"])
+            .each("check"),
+        Metric::new(
+            "macadam_health_check_failures_total",
+            "Runs that failed, in whatever way",
+            &["check", "class"],
+        )
+        .each("check"),
+        Metric::new("macadam_health_check_timeouts_total", "Runs that took too long", &["check", "class"])
+            .each("check"),
+        Metric::new(
+            "macadam_health_check_flips_total",
+            "How often the check went from passing to failing or back",
+            &["check", "class"],
+        )
+        .each("check"),
+        Metric::new(
+            "macadam_health_check_duration_seconds",
+            "How long the last run took",
+            &["check", "class"],
+        )
+        .each("check"),
+        Metric::new(
+            "macadam_health_check_age_seconds",
+            "How long ago the last run ended",
+            &["check", "class"],
+        )
+        .each("check"),
+        Metric::new(
+            "macadam_health_check_stuck_seconds",
+            "How long the present run has been over its time, where it is",
+            &["check", "class"],
+        )
+        .each("check"),
+        Metric::new("macadam_health_latches_held", "Startup latches that are held", &[]),
+        Metric::new("macadam_runtime_workers", "Workers of the runtime", &[]),
+        Metric::new("macadam_runtime_stalled_workers", "Workers that sit in one poll for too long", &[]),
+        Metric::new("macadam_runtime_stall_seconds", "For how long the longest of them has", &[]),
+        Metric::new("macadam_health_ready", "Whether the process should get traffic", &[]),
+    ];
 }
 
 impl fmt::Debug for Health {

@@ -168,25 +168,30 @@ impl Gauges for LoadShedHandle {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const {
-            &[
+        Self::METRICS
+    }
+}
+
+impl LoadShedHandle {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] = &[
                 Metric::new(
                     "macadam_load_shed_in_flight",
                     "Admitted requests that are not over, by what they hold: a slot, a place of the stream budget, or nothing",
                     &["phase"],
-                ),
+                ).at_most(3),
                 Metric::new("macadam_load_shed_limit", "How many requests may hold a slot at once", &[]),
                 Metric::new("macadam_load_shed_queued", "Requests that wait for a slot", &[]),
                 Metric::new(
                     "macadam_load_shed_ended_total",
                     "Requests that have given their slot back, by whether that was of use",
                     &["use"],
-                ),
+                ).at_most(2),
                 Metric::new(
                     "macadam_load_shed_refused_total",
                     "Requests that were refused, or would be in a dry run",
                     &["reason"],
-                ),
+                ).at_most(Reason::ALL.len()),
                 Metric::new(
                     "macadam_load_shed_lag_seconds",
                     "How late the runtime last ran a task that was due",
@@ -196,15 +201,13 @@ impl Gauges for LoadShedHandle {
                     "macadam_load_shed_overloaded",
                     "Whether the signal says that there is too much to do",
                     &["signal"],
-                ),
+                ).at_most(2),
                 Metric::new(
                     "macadam_load_shed_threshold",
                     "The level of importance below which the lag of the runtime refuses requests",
                     &[],
                 ),
-            ]
-        }
-    }
+            ];
 }
 
 impl fmt::Debug for LoadShedHandle {

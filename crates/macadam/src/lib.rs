@@ -85,6 +85,7 @@ mod error;
 mod logs;
 mod loopback;
 mod make;
+mod metrics;
 mod place;
 mod road;
 mod route_tap;

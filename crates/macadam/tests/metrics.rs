@@ -1,10 +1,15 @@
 //! What a road measures, as Prometheus gets it from the admin listener.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
 
-use axum::{Router, extract::Path, routing::get};
-use http::StatusCode;
-use macadam::{Road, Settings};
+use axum::{Router, body::Body, extract::Path, routing::get};
+use http::{StatusCode, header::CONTENT_TYPE};
+use macadam::{Check, Road, Settings};
+use macadam_core::{MetricKind, Series};
 use macadam_test::wire::{Client, Reply};
 use tokio::{net::TcpStream, time::sleep};
 
@@ -23,16 +28,18 @@ async fn scraped() -> String {
     // The reaper would end the whole test process.
     settings.shutdown.budget = Duration::from_secs(3600);
     let (public, admin) = (settings.listen, settings.admin.listen.expect("it is set"));
-    let road = Road::builder("metrics").settings(settings).build().expect("it is a road");
+    let check = Check::new("postgres", async || Ok::<(), std::io::Error>(()));
+    let road = Road::builder("metrics").settings(settings).check(check).build().expect("it is a road");
     let shutdown = road.shutdown();
     let app = Router::new()
         .route("/orders/{id}", get(async |Path(id): Path<String>| id))
+        .route("/events", get(async || ([(CONTENT_TYPE, "text/event-stream")], events())))
         .route("/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR));
     let serving = tokio::spawn(async move { road.serve(app).await });
     while TcpStream::connect(public).await.is_err() {
         sleep(Duration::from_millis(2)).await;
     }
-    for path in ["/orders/1", "/orders/2", "/broken", "/nowhere?secret"] {
+    for path in ["/orders/1", "/orders/2", "/broken", "/events", "/nowhere?secret"] {
         get_from(public, path).await;
     }
     let mut scraper = Client::connect(admin).await;
@@ -47,6 +54,11 @@ async fn scraped() -> String {
     let report = serving.await.expect("it does not panic").expect("it serves");
     assert_eq!(report.exit_code(), 0, "{report}");
     text
+}
+
+/// Of no length that anybody knows before.
+fn events() -> Body {
+    Body::from_stream(futures_util::stream::iter(["data: 1\n\n"].map(Ok::<_, std::io::Error>)))
 }
 
 fn free() -> SocketAddr {
@@ -104,4 +116,61 @@ async fn a_scrape_tells_of_each_route_and_each_figure_with_what_it_means() {
     {
         assert!(text.contains(&format!("# HELP macadam_{part}")), "{part}");
     }
+}
+
+/// The combinations of labels of each name in the text, as Prometheus would store them. A histogram's three names are one.
+fn series(text: &str) -> BTreeMap<String, BTreeSet<Vec<(String, String)>>> {
+    let histograms: Vec<_> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" histogram")).collect();
+    let mut series = BTreeMap::<_, BTreeSet<_>>::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (id, _) = line.rsplit_once(' ').expect("a value");
+        let (name, labels) = id.split_once('{').unwrap_or((id, "}"));
+        let labels = labels.strip_suffix('}').expect("labels end").split_terminator("\",");
+        let labels =
+            labels.map(|label| label.trim_end_matches('"').split_once("=\"").expect("a name and a value"));
+        let labels = labels.filter(|(label, _)| *label != "le");
+        let stem = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+        let name = stem.filter(|stem| histograms.contains(stem)).unwrap_or(name);
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        series.entry(name.to_owned()).or_default().insert(labels);
+    }
+    series
+}
+
+#[tokio::test]
+async fn a_road_exposes_what_the_list_of_metrics_says_and_nothing_else() {
+    let text = scraped().await;
+    let mut exposed = series(&text);
+    let mut absent = Vec::new();
+    for metric in Road::metrics() {
+        let Some(series) = exposed.remove(metric.name) else {
+            absent.push(metric.name);
+            continue;
+        };
+        for (label, _) in series.iter().flatten() {
+            assert!(metric.labels.contains(&label.as_str()), "{} has a label {label}", metric.name);
+        }
+        match metric.series {
+            Series::AtMost(most) => assert!(series.len() <= most, "{metric:?}: {series:?}"),
+            Series::Each("check") => assert_eq!(series.len(), 1, "{metric:?}: {series:?}"),
+            other => panic!("how many series of {} are there? {other:?}", metric.name),
+        }
+        let stem = if metric.kind == MetricKind::Counter { metric.stem() } else { metric.name };
+        assert!(text.contains(&format!("\n# TYPE {stem} {}\n", metric.kind.as_str())), "{metric:?}");
+        if let Some(unit) = metric.unit() {
+            assert!(text.contains(&format!("\n# UNIT {stem} {unit}\n")), "{stem} in {unit}");
+        }
+    }
+    assert!(exposed.is_empty(), "not in the list: {:?}", exposed.keys());
+    // No certificate here, and a control group's memory only where there is such a group.
+    absent.retain(|name| !name.starts_with("macadam_serve_tls_") && !name.starts_with("macadam_cgroup_"));
+    assert!(absent.is_empty(), "in the list, and not exposed: {absent:?}");
+}
+
+#[test]
+fn no_two_metrics_have_one_name() {
+    let metrics = Road::metrics();
+    let stems: BTreeSet<_> = metrics.iter().map(macadam_core::Metric::stem).collect();
+    assert_eq!(stems.len(), metrics.len());
 }

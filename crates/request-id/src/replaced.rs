@@ -79,14 +79,18 @@ impl Gauges for RequestIdHandle {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const {
-            &[Metric::new(
-                "macadam_request_id_replaced_total",
-                "Inbound ids that were not taken over",
-                &["reason"],
-            )]
-        }
+        Self::METRICS
     }
+}
+
+impl RequestIdHandle {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] = &[Metric::new(
+        "macadam_request_id_replaced_total",
+        "Inbound ids that were not taken over",
+        &["reason"],
+    )
+    .at_most(Replaced::ALL.len())];
 }
 
 impl fmt::Debug for RequestIdHandle {

@@ -106,40 +106,44 @@ impl Gauges for Handle {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const {
-            &[
-                Metric::new("macadam_serve_connections", "Connections that are open", &[]),
-                Metric::new("macadam_serve_accepted_total", "Connections that were accepted", &[]),
-                Metric::new("macadam_serve_requests_total", "Requests whose head was read", &[]),
-                Metric::new(
-                    "macadam_serve_in_flight",
-                    "Requests whose response has not been handed to the transport",
-                    &[],
-                ),
-                Metric::new(
-                    "macadam_serve_accept_errors_total",
-                    "Errors of accepting, such as too many open files",
-                    &[],
-                ),
-                Metric::new(
-                    "macadam_serve_refused_total",
-                    "Connections that were reset since their address had too many",
-                    &[],
-                ),
-                Metric::new("macadam_serve_closes_total", "Connections that ended, by why", &["reason"]),
-                Metric::new(
-                    "macadam_serve_linger_discarded_bytes_total",
-                    "Bytes that came on connections which were closing, and were thrown away",
-                    &[],
-                ),
-                Metric::new(
-                    "macadam_serve_linger_discarded_requests_total",
-                    "Requests that came on connections which were closing, and were not answered",
-                    &[],
-                ),
-            ]
-        }
+        Self::METRICS
     }
+}
+
+impl Handle {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] = &[
+        Metric::new("macadam_serve_connections", "Connections that are open", &[]),
+        Metric::new("macadam_serve_accepted_total", "Connections that were accepted", &[]),
+        Metric::new("macadam_serve_requests_total", "Requests whose head was read", &[]),
+        Metric::new(
+            "macadam_serve_in_flight",
+            "Requests whose response has not been handed to the transport",
+            &[],
+        ),
+        Metric::new(
+            "macadam_serve_accept_errors_total",
+            "Errors of accepting, such as too many open files",
+            &[],
+        ),
+        Metric::new(
+            "macadam_serve_refused_total",
+            "Connections that were reset since their address had too many",
+            &[],
+        ),
+        Metric::new("macadam_serve_closes_total", "Connections that ended, by why", &["reason"])
+            .at_most(CloseReason::ALL.len()),
+        Metric::new(
+            "macadam_serve_linger_discarded_bytes_total",
+            "Bytes that came on connections which were closing, and were thrown away",
+            &[],
+        ),
+        Metric::new(
+            "macadam_serve_linger_discarded_requests_total",
+            "Requests that came on connections which were closing, and were not answered",
+            &[],
+        ),
+    ];
 }
 
 impl fmt::Debug for Handle {

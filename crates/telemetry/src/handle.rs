@@ -49,17 +49,21 @@ impl Gauges for TelemetryHandle {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const {
-            &[
-                Metric::new("macadam_requests_active", "Requests that are not over", &[]),
-                Metric::new(
-                    "macadam_requests_ended_total",
-                    "Requests that are over, by how they ended",
-                    &["outcome"],
-                ),
-            ]
-        }
+        Self::METRICS
     }
+}
+
+impl TelemetryHandle {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] = &[
+        Metric::new("macadam_requests_active", "Requests that are not over", &[]),
+        Metric::new(
+            "macadam_requests_ended_total",
+            "Requests that are over, by how they ended",
+            &["outcome"],
+        )
+        .at_most(Outcome::ALL.len() - 1),
+    ];
 }
 
 impl fmt::Debug for TelemetryHandle {

@@ -59,40 +59,36 @@ impl Gauges for Process {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const {
-            &[
-                Metric::new(
-                    "process_cpu_time_seconds_total",
-                    "Time on a processor, by who spent it",
-                    &["cpu_mode"],
-                ),
-                Metric::new("process_memory_usage_bytes", "Memory that the process has in RAM", &[]),
-                Metric::new("process_memory_virtual_bytes", "Addresses that the process has taken", &[]),
-                Metric::new("process_threads", "Threads of the process", &[]),
-                Metric::new("process_open_fds", "File descriptors that are open", &[]),
-                Metric::new("process_uptime_seconds", "For how long the process has run", &[]),
-                Metric::new(
-                    "macadam_cgroup_memory_bytes",
-                    "Memory of the process' control group, page cache included",
-                    &[],
-                ),
-                Metric::new(
-                    "macadam_cgroup_memory_limit_bytes",
-                    "What that may be, where there is a limit",
-                    &[],
-                ),
-                Metric::new("tokio_runtime_workers", "Threads that run the service's tasks", &[]),
-                Metric::new("tokio_runtime_alive_tasks", "Tasks that are not over", &[]),
-                Metric::new("tokio_runtime_global_queue_depth", "Tasks that no worker has taken yet", &[]),
-                Metric::new(
-                    "tokio_runtime_busy_seconds_total",
-                    "Time that the workers were not parked, of all together",
-                    &[],
-                ),
-                Metric::new("tokio_runtime_parks_total", "How often a worker had nothing to do", &[]),
-            ]
-        }
+        Self::METRICS
     }
+}
+
+impl Process {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] = &[
+        Metric::new("process_cpu_time_seconds_total", "Time on a processor, by who spent it", &["cpu_mode"])
+            .at_most(2),
+        Metric::new("process_memory_usage_bytes", "Memory that the process has in RAM", &[]),
+        Metric::new("process_memory_virtual_bytes", "Addresses that the process has taken", &[]),
+        Metric::new("process_threads", "Threads of the process", &[]),
+        Metric::new("process_open_fds", "File descriptors that are open", &[]),
+        Metric::new("process_uptime_seconds", "For how long the process has run", &[]),
+        Metric::new(
+            "macadam_cgroup_memory_bytes",
+            "Memory of the process' control group, page cache included",
+            &[],
+        ),
+        Metric::new("macadam_cgroup_memory_limit_bytes", "What that may be, where there is a limit", &[]),
+        Metric::new("tokio_runtime_workers", "Threads that run the service's tasks", &[]),
+        Metric::new("tokio_runtime_alive_tasks", "Tasks that are not over", &[]),
+        Metric::new("tokio_runtime_global_queue_depth", "Tasks that no worker has taken yet", &[]),
+        Metric::new(
+            "tokio_runtime_busy_seconds_total",
+            "Time that the workers were not parked, of all together",
+            &[],
+        ),
+        Metric::new("tokio_runtime_parks_total", "How often a worker had nothing to do", &[]),
+    ];
 }
 
 impl fmt::Debug for Process {

@@ -257,17 +257,21 @@ impl Gauges for DetachHandle {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const {
-            &[
-                Metric::new("macadam_timeouts_detached", "Handlers that run on after their 504", &[]),
-                Metric::new(
-                    "macadam_timeouts_detached_ended_total",
-                    "Handlers that ran on after their 504 and are over, by how",
-                    &["end"],
-                ),
-            ]
-        }
+        Self::METRICS
     }
+}
+
+impl DetachHandle {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] = &[
+        Metric::new("macadam_timeouts_detached", "Handlers that run on after their 504", &[]),
+        Metric::new(
+            "macadam_timeouts_detached_ended_total",
+            "Handlers that ran on after their 504 and are over, by how",
+            &["end"],
+        )
+        .at_most(ENDS.len()),
+    ];
 }
 
 thread_local! {

@@ -58,19 +58,23 @@ impl Gauges for TimeoutHandle {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const {
-            &[
-                Metric::new(
-                    "macadam_timeouts_expired_total",
-                    "Requests that timed out, or would in a dry run",
-                    &["cause"],
-                ),
-                Metric::new(
-                    "macadam_timeouts_malformed_total",
-                    "Requests that said in no form that exists how long their caller waits",
-                    &[],
-                ),
-            ]
-        }
+        Self::METRICS
     }
+}
+
+impl TimeoutHandle {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] = &[
+        Metric::new(
+            "macadam_timeouts_expired_total",
+            "Requests that timed out, or would in a dry run",
+            &["cause"],
+        )
+        .at_most(TimeoutCause::COUNTED.len()),
+        Metric::new(
+            "macadam_timeouts_malformed_total",
+            "Requests that said in no form that exists how long their caller waits",
+            &[],
+        ),
+    ];
 }

@@ -57,21 +57,24 @@ impl Gauges for TlsHandle {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const {
-            &[
-                Metric::new(
-                    "macadam_serve_tls_certificate_not_after_seconds",
-                    "When the certificate expires, in seconds since 1970",
-                    &[],
-                ),
-                Metric::new(
-                    "macadam_serve_tls_certificate_stale",
-                    "Whether the files of the certificate have changed and could not be read",
-                    &[],
-                ),
-            ]
-        }
+        Self::METRICS
     }
+}
+
+impl TlsHandle {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] = &[
+        Metric::new(
+            "macadam_serve_tls_certificate_not_after_seconds",
+            "When the certificate expires, in seconds since 1970",
+            &[],
+        ),
+        Metric::new(
+            "macadam_serve_tls_certificate_stale",
+            "Whether the files of the certificate have changed and could not be read",
+            &[],
+        ),
+    ];
 }
 
 impl fmt::Debug for TlsHandle {

@@ -2,6 +2,7 @@
 
 mod histogram;
 mod labels;
+mod list;
 mod series;
 mod text;
 

@@ -121,7 +121,7 @@ impl<C: Default> Cells<C> {
 }
 
 /// As many series as OpenTelemetry's SDK keeps of a metric, to the next power of two.
-const LIMIT: usize = 2048;
+pub(super) const LIMIT: usize = 2048;
 const PLACES: usize = 2 * LIMIT;
 /// Of so many series a thread makes the cells at once.
 const CHUNK: usize = 16;

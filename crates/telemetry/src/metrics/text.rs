@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use macadam_core::{Gauges, Metric, Reading};
+use macadam_core::{Gauges, Metric, MetricKind, Reading};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, text::encode},
@@ -17,6 +17,7 @@ use prometheus_client::{
 
 use super::{
     histogram::{BOUNDS, Sum},
+    list::{self, ACTIVE, DURATION, FIRST_BYTE, STREAMS},
     series::Identity,
 };
 use crate::handle::TelemetryHandle;
@@ -40,6 +41,9 @@ pub struct Exposition {
 }
 
 impl Exposition {
+    /// What the metrics of [requests](Self::requests) mean.
+    pub const REQUESTS: &'static [Metric] = list::ALL;
+
     /// Of nothing yet.
     #[expect(clippy::new_without_default, reason = "an exposition of nothing is a beginning, not a default")]
     pub fn new() -> Self {
@@ -135,8 +139,8 @@ struct Requests(TelemetryHandle);
 impl Collector for Requests {
     fn encode(&self, mut to: DescriptorEncoder) -> fmt::Result {
         let metrics = self.0.recorded();
-        let mut histogram = |name, help, sums: &mut dyn Iterator<Item = (Option<&Identity>, Sum)>| {
-            let mut family = to.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        let mut histogram = |metric, sums: &mut dyn Iterator<Item = (Option<&Identity>, Sum)>| {
+            let mut family = describe(&mut to, metric)?;
             for (identity, sum) in sums {
                 let buckets: Vec<_> =
                     BOUNDS.into_iter().chain([f64::INFINITY]).zip(sum.counts.iter().copied()).collect();
@@ -146,27 +150,15 @@ impl Collector for Requests {
             }
             Ok(())
         };
-        histogram(
-            "http_server_request_duration",
-            "Duration of HTTP server requests, from their arrival to the last byte of the response",
-            &mut metrics.durations(),
-        )?;
-        histogram(
-            "macadam_http_server_time_to_first_byte",
-            "Time from the arrival of a request to the head of its response",
-            &mut metrics.first_bytes(),
-        )?;
-        let streams = "Event streams and upgraded connections that are over, which are not in the durations";
-        let mut family =
-            to.encode_descriptor("macadam_http_server_streams", streams, None, MetricType::Counter)?;
+        histogram(&DURATION, &mut metrics.durations())?;
+        histogram(&FIRST_BYTE, &mut metrics.first_bytes())?;
+        let mut family = describe(&mut to, &STREAMS)?;
         metrics.streams().try_for_each(|(identity, count)| {
             ConstCounter::new(count).encode(family.encode_family(&labels(identity))?)
         })?;
-        let active = "HTTP server requests that have arrived and are not over";
-        let mut family =
-            to.encode_descriptor("http_server_active_requests", active, None, MetricType::Gauge)?;
+        let mut family = describe(&mut to, &ACTIVE)?;
         metrics.active().try_for_each(|(method, scheme, count)| {
-            let labels = [("http_request_method", method), ("url_scheme", scheme.as_str())];
+            let labels = [(list::METHOD, method), (list::SCHEME, scheme.as_str())];
             ConstGauge::new(count).encode(family.encode_family(&labels)?)
         })
     }
@@ -175,20 +167,19 @@ impl Collector for Requests {
 type Pairs = Vec<(&'static str, Cow<'static, str>)>;
 
 fn labels(identity: Option<&Identity>) -> Pairs {
-    // What the SDKs of OpenTelemetry say of what is beyond their limit.
-    let Some((labels, route)) = identity else { return vec![("otel_metric_overflow", "true".into())] };
-    let mut pairs: Pairs = vec![("http_request_method", labels.method().into())];
+    let Some((labels, route)) = identity else { return vec![(list::OVERFLOW, "true".into())] };
+    let mut pairs: Pairs = vec![(list::METHOD, labels.method().into())];
     if let Some(route) = route {
-        pairs.push(("http_route", route.as_str().into()));
+        pairs.push((list::ROUTE, route.as_str().into()));
     }
     if labels.status() > 0 {
-        pairs.push(("http_response_status_code", labels.status().to_string().into()));
+        pairs.push((list::STATUS, labels.status().to_string().into()));
     }
     if let Some(error) = labels.error() {
-        pairs.push(("error_type", error.into()));
+        pairs.push((list::ERROR, error.into()));
     }
-    pairs.push(("network_protocol_version", labels.version().into()));
-    pairs.push(("url_scheme", labels.scheme().as_str().into()));
+    pairs.push((list::VERSION, labels.version().into()));
+    pairs.push((list::SCHEME, labels.scheme().as_str().into()));
     pairs
 }
 
@@ -196,9 +187,9 @@ fn labels(identity: Option<&Identity>) -> Pairs {
 #[derive(Debug)]
 struct Figures(BTreeMap<&'static str, Family>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Family {
-    help: &'static str,
+    metric: Metric,
     lines: Vec<(Vec<(&'static str, String)>, f64)>,
 }
 
@@ -206,12 +197,13 @@ impl Figures {
     fn read(handles: &[Arc<dyn Gauges>]) -> Self {
         let mut families = BTreeMap::<_, Family>::new();
         for handle in handles {
-            for Metric { name, help, .. } in handle.metrics() {
-                families.entry(*name).or_default().help = help;
+            for metric in handle.metrics() {
+                families.entry(metric.name).or_insert(Family { metric: *metric, lines: Vec::new() });
             }
             handle.read(&mut |Reading { name, labels, value }| {
                 let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-                families.entry(name).or_default().lines.push((labels, value));
+                let unsaid = || Family { metric: Metric::new(name, "", &[]), lines: Vec::new() };
+                families.entry(name).or_insert_with(unsaid).lines.push((labels, value));
             });
         }
         families.retain(|_, family| !family.lines.is_empty());
@@ -221,26 +213,35 @@ impl Figures {
 
 impl Collector for Figures {
     fn encode(&self, mut to: DescriptorEncoder) -> fmt::Result {
-        for (name, Family { help, lines }) in &self.0 {
-            // The encoder puts units and suffixes behind the name itself.
-            let (stem, kind) = match name.strip_suffix("_total") {
-                Some(stem) => (stem, MetricType::Counter),
-                None => (*name, MetricType::Gauge),
-            };
-            let (stem, unit) = match (stem.strip_suffix("_seconds"), stem.strip_suffix("_bytes")) {
-                (Some(stem), _) => (stem, Some(Unit::Seconds)),
-                (_, Some(stem)) => (stem, Some(Unit::Bytes)),
-                _ => (stem, None),
-            };
-            let mut family = to.encode_descriptor(stem, help, unit.as_ref(), kind)?;
+        for Family { metric, lines } in self.0.values() {
+            let mut family = describe(&mut to, metric)?;
             for (labels, value) in lines {
                 let one: MetricEncoder<'_> = family.encode_family(labels)?;
-                match kind {
-                    MetricType::Counter => ConstCounter::new(*value).encode(one)?,
+                match metric.kind {
+                    MetricKind::Counter => ConstCounter::new(*value).encode(one)?,
                     _ => ConstGauge::new(*value).encode(one)?,
                 }
             }
         }
         Ok(())
     }
+}
+
+/// What stands before the figures. The encoder puts units and suffixes behind the name itself.
+fn describe<'a>(
+    to: &'a mut DescriptorEncoder<'_>,
+    metric: &'a Metric,
+) -> Result<MetricEncoder<'a>, fmt::Error> {
+    let stem = metric.stem();
+    let (stem, unit) = match (stem.strip_suffix("_seconds"), stem.strip_suffix("_bytes")) {
+        (Some(stem), _) => (stem, Some(&Unit::Seconds)),
+        (_, Some(stem)) => (stem, Some(&Unit::Bytes)),
+        _ => (stem, None),
+    };
+    let kind = match metric.kind {
+        MetricKind::Counter => MetricType::Counter,
+        MetricKind::Gauge => MetricType::Gauge,
+        MetricKind::Histogram => MetricType::Histogram,
+    };
+    to.encode_descriptor(stem, metric.help, unit, kind)
 }
