@@ -138,6 +138,7 @@
 
 mod access;
 mod build_info;
+mod fields;
 mod guard;
 mod handle;
 mod in_span;
@@ -157,6 +158,7 @@ mod trace;
 pub use self::{
     access::Access,
     build_info::BuildInfo,
+    fields::{Field, Signal},
     guard::RequestGuard,
     handle::TelemetryHandle,
     in_span::InSpan,

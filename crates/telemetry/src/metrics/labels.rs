@@ -125,7 +125,8 @@ const STATUSES: u64 = (1 << ROUTE) - (1 << STATUS);
 const ROUTES: u64 = (1 << 63) - (1 << ROUTE);
 
 impl ErrorType {
-    const ALL: [Self; 7] = [
+    /// Every one.
+    pub const ALL: [Self; 7] = [
         Self::Timeout,
         Self::Cancelled,
         Self::Shed,

@@ -1,0 +1,99 @@
+//! What is said of requests in spans and in the log, by name: docs/telemetry.md is written from it.
+
+/// A field of a span or of a line of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Field {
+    /// Where it stands.
+    pub on: Signal,
+    /// Its name.
+    pub name: &'static str,
+    /// A sentence, without its full stop.
+    pub help: &'static str,
+    /// In what it is measured, such as `seconds`, or how it is written, such as `32 hexadecimal digits`.
+    pub unit: &'static str,
+    /// How many values it may have: `one a request`, say.
+    pub values: &'static str,
+}
+
+/// On what a [`Field`] stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Signal {
+    /// The request's span, and so every line that is written inside it.
+    Span,
+    /// The line that is written when a request is over.
+    Access,
+}
+
+impl Signal {
+    /// What it is called in docs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Span => "the request's span",
+            Self::Access => "the access line",
+        }
+    }
+}
+
+impl Field {
+    const fn new(
+        on: Signal,
+        name: &'static str,
+        unit: &'static str,
+        values: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self { on, name, help, unit, values }
+    }
+
+    /// Every field that the layer, and what stands beside it here, may write.
+    pub const ALL: &'static [Self] = &[
+        Self::new(
+            Signal::Span,
+            "request_id",
+            "text",
+            "one a request",
+            "The request's id, where a layer further out has set one",
+        ),
+        Self::new(
+            Signal::Span,
+            "method",
+            "text",
+            "11",
+            "The method, `_OTHER` for one that is in no standard",
+        ),
+        Self::new(
+            Signal::Span,
+            "route",
+            "text",
+            "one a route",
+            "The matched template, where one matched: with the response's head, or else at the end",
+        ),
+        Self::new(
+            Signal::Span,
+            "status",
+            "number",
+            "one a status",
+            "The answer's status, with its head; absent where there was none",
+        ),
+        Self::new(Signal::Span, "outcome", "word", OUTCOMES, "What became of the request, at its end"),
+        Self::new(
+            Signal::Access,
+            "status",
+            "number",
+            "one a status",
+            "The answer's status; absent where there was none",
+        ),
+        Self::new(Signal::Access, "outcome", "word", OUTCOMES, "What became of the request"),
+        Self::new(
+            Signal::Access,
+            "duration_seconds",
+            "seconds",
+            "one a request",
+            "From the request's arrival to the end of the response",
+        ),
+    ];
+}
+
+const OUTCOMES: &str = "one an outcome";
