@@ -5,13 +5,16 @@ mod ci;
 mod crowd;
 mod debian;
 mod defaults;
+mod generated;
 mod health;
 mod line;
 mod page;
 mod probes;
 mod restart;
+mod slo;
 mod status_page;
 mod stopwatch;
+mod telemetry;
 mod tidy;
 mod tournament;
 mod workspace;
@@ -42,6 +45,10 @@ enum Chore {
     Tidy,
     /// Write docs/defaults.md from the table of settings
     Defaults(defaults::Args),
+    /// Write docs/telemetry.md from the lists of metrics and fields
+    Telemetry(telemetry::Args),
+    /// Write recording rules, alerts and a dashboard, by default those in slo/
+    Slo(slo::Args),
     /// Run the tournament of load shedders, and write docs/load-shed from it
     Tournament(tournament::Args),
     /// Restart services under load, and write into docs/restarts.md what clients lost by it
@@ -62,6 +69,8 @@ fn main() -> ExitCode {
         Chore::Ci(args) => ci::run(&args),
         Chore::Tidy => tidy::run(),
         Chore::Defaults(args) => defaults::run(&args),
+        Chore::Telemetry(args) => telemetry::run(&args),
+        Chore::Slo(args) => slo::run(&args),
         Chore::Tournament(args) => tournament::run(&args),
         Chore::E2eRestart(args) => restart::run(&args),
         Chore::E2eHealth => health::run(),

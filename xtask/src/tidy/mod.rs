@@ -15,8 +15,9 @@ mod tiers;
 use std::path::Path;
 
 use self::finding::Finding;
+use crate::telemetry::Registry;
 use crate::workspace::Workspace;
-use crate::{Result, defaults};
+use crate::{Result, defaults, slo, telemetry};
 
 struct Rule {
     /// What holds where the rule finds nothing.
@@ -52,12 +53,22 @@ pub(crate) fn run() -> Result {
         }
         broken += findings.len();
     }
-    // It builds the facade, so that it comes after what needs no build.
-    match defaults::check() {
-        Ok(()) => println!("ok     docs/defaults.md is what the table of settings says"),
-        Err(error) => {
-            println!("BROKEN docs/defaults.md is what the table of settings says\n         {error}");
-            broken += 1;
+    // They build the facade, so that they come after what needs no build.
+    let registry = Registry::read()?;
+    for (keeps, generated) in [
+        ("docs/defaults.md is what the table of settings says", defaults::generated()),
+        (
+            "docs/telemetry.md is what the lists of metrics and fields say",
+            Ok(telemetry::generated(&registry)),
+        ),
+        ("slo/ is what the list of metrics says", slo::generated(&registry)),
+    ] {
+        match generated.and_then(|generated| generated.check()) {
+            Ok(()) => println!("ok     {keeps}"),
+            Err(error) => {
+                println!("BROKEN {keeps}\n         {error}");
+                broken += 1;
+            }
         }
     }
     if broken == 0 { Ok(()) } else { Err(format!("tidy found what is listed above ({broken})").into()) }
