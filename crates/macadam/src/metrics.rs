@@ -5,7 +5,10 @@ use macadam_graceful_shutdown::ShutdownHandle;
 use macadam_health::Health;
 use macadam_load_shed::LoadShedHandle;
 use macadam_request_id::RequestIdHandle;
-use macadam_telemetry::{Exposition, Process, TelemetryHandle};
+use macadam_telemetry::{
+    BuildInfo, Exposition, Process, TelemetryHandle,
+    logs::{LogWriter, Repeats},
+};
 use macadam_timeouts::TimeoutHandle;
 
 use crate::Road;
@@ -18,6 +21,9 @@ impl Road {
             Exposition::REQUESTS,
             TelemetryHandle::METRICS,
             Process::METRICS,
+            BuildInfo::METRICS,
+            LogWriter::METRICS,
+            Repeats::METRICS,
             Health::METRICS,
             RequestIdHandle::METRICS,
             ShutdownHandle::METRICS,

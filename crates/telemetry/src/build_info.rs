@@ -83,14 +83,18 @@ impl Gauges for BuildInfo {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const {
-            &[Metric::new(
-                NAME,
-                "Which build runs: always 1",
-                &["version", "commit", "profile", "debug_assertions"],
-            )]
-        }
+        Self::METRICS
     }
+}
+
+impl BuildInfo {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] = &[Metric::new(
+        NAME,
+        "Which build runs: always 1",
+        &["version", "commit", "profile", "debug_assertions"],
+    )
+    .at_most(1)];
 }
 
 const NAME: &str = "macadam_build_info";

@@ -104,8 +104,14 @@ impl Gauges for Repeats {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const { &[Metric::new(REPEATED, "Lines of the log that were left out as repeats", &[])] }
+        Self::METRICS
     }
+}
+
+impl Repeats {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] =
+        &[Metric::new(REPEATED, "Lines of the log that were left out as repeats", &[])];
 }
 
 impl fmt::Debug for Repeats {

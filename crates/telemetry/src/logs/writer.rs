@@ -191,14 +191,14 @@ impl Gauges for LogWriter {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const {
-            &[Metric::new(
-                DROPPED,
-                "Lines of the log that were lost, since whoever reads it was too slow",
-                &[],
-            )]
-        }
+        Self::METRICS
     }
+}
+
+impl LogWriter {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] =
+        &[Metric::new(DROPPED, "Lines of the log that were lost, since whoever reads it was too slow", &[])];
 }
 
 impl fmt::Debug for LogWriter {

@@ -181,14 +181,18 @@ impl Gauges for OtlpHandle {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        const {
-            &[Metric::new(
-                DROPPED,
-                "Spans, log records and readings of metrics that no collector got",
-                &["signal"],
-            )]
-        }
+        Self::METRICS
     }
+}
+
+impl OtlpHandle {
+    /// What its figures mean.
+    pub const METRICS: &'static [Metric] = &[Metric::new(
+        DROPPED,
+        "Spans, log records and readings of metrics that no collector got",
+        &["signal"],
+    )
+    .at_most(3)];
 }
 
 impl fmt::Debug for Otlp {
