@@ -24,6 +24,10 @@ pub enum Signal {
     Span,
     /// The line that is written when a request is over.
     Access,
+    /// Every line of the log as JSON.
+    Line,
+    /// The span of a request that is recorded for OpenTelemetry.
+    Recorded,
 }
 
 impl Signal {
@@ -32,12 +36,14 @@ impl Signal {
         match self {
             Self::Span => "the request's span",
             Self::Access => "the access line",
+            Self::Line => "every line of JSON",
+            Self::Recorded => "the recorded span",
         }
     }
 }
 
 impl Field {
-    const fn new(
+    pub(crate) const fn new(
         on: Signal,
         name: &'static str,
         unit: &'static str,
@@ -47,7 +53,7 @@ impl Field {
         Self { on, name, help, unit, values }
     }
 
-    /// Every field that the layer, and what stands beside it here, may write.
+    /// Every field that the layer may write.
     pub const ALL: &'static [Self] = &[
         Self::new(
             Signal::Span,

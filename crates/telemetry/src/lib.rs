@@ -122,6 +122,24 @@
 //! With the feature `logs`, the module `logs` has layers of tracing-subscriber that write the log: a JSON object a line, or a
 //! form for a person; without secrets, without repeats, and by a thread that no request waits for.
 //!
+//! # Secrets
+//!
+//! In the log, in log records and in the queries of spans `REDACTED` stands in the place of
+//! - a **field**, whatever is in it, whose name, or the last part of it after a dot, is `authorization`,
+//!   `proxy-authorization`, `cookie`, `set-cookie` or one of the names below;
+//! - what follows such a name **within a text**, after `=`, `:` or as `Debug` writes it: in a path with a query, in a header map, a request,
+//!   a struct, a line of HTTP;
+//! - name and password in `scheme://name:password@host`.
+//!
+//! The names: `access-token`, `api-key`, `apikey`, `auth-token`, `AWSAccessKeyId`, `client-secret`, `id-token`, `jwt`,
+//! `passwd`, `password`, `private-key`, `pwd`, `refresh-token`, `secret`, `secret-key`, `sig`, `Signature`, `token`,
+//! `X-Amz-Credential`, `X-Amz-Security-Token`, `X-Amz-Signature`, `x-api-key`, `x-auth-token`, `x-csrf-token`,
+//! `X-Goog-Signature`. Case does not matter, nor whether it is `-` or `_`.
+//!
+//! **Not caught** is a secret without its name beside it (`info!(?header_value)`, `info!("the token {token}")`), one in a path
+//! (`/reset/3f9a…`), in a name that is not listed or is percent-encoded, and one that is encoded itself, as in bytes that are
+//! told as numbers. What must not be told is better not logged.
+//!
 //! # Ordering
 //!
 //! Inside request ids, which the span begins with. Outside everything that refuses, ends or catches a request, whose
@@ -153,6 +171,8 @@ pub mod otlp;
 mod process;
 mod resource;
 mod service;
+#[cfg(any(feature = "logs", feature = "otel-0_33"))]
+mod text;
 mod trace;
 
 pub use self::{

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, future::ready};
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use macadam_core::{RequestContext, Route};
 use macadam_telemetry::{Field, Signal, TelemetryLayer};
@@ -14,7 +14,10 @@ async fn the_span_and_the_access_line_have_the_fields_of_the_list_and_no_others(
     let captured = capture();
     let service = TelemetryLayer::new().layer(service_fn(|mut request: Request<()>| {
         RequestContext::of(&mut request).set_route(Route::intern("/orders/{id}"));
-        ready(Ok::<_, Refused>(Response::new(ScriptedBody::new([Step::data("ok")]))))
+        let mut response = Response::new(ScriptedBody::new([Step::data("no")]));
+        // A success has no error to tell.
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        ready(Ok::<_, Refused>(response))
     }));
     let mut request = Request::get("/orders/7?secret=1").body(()).expect("it is a request");
     let context = RequestContext::of(&mut request);

@@ -216,7 +216,7 @@ async fn what_is_ours_in_a_line_is_in_the_list_and_what_is_listed_is_in_a_line()
     let ours: HashSet<_> = line.keys().map(String::as_str).filter(|name| name.len() > 1).collect();
     // Nobody says a namespace here.
     let listed: HashSet<_> =
-        MEMBERS.iter().map(|(name, ..)| *name).filter(|name| *name != "service.namespace").collect();
+        MEMBERS.iter().map(|field| field.name).filter(|name| *name != "service.namespace").collect();
     assert_eq!(ours, listed);
 }
 

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps what is not there has failed")]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     future::{Ready, pending, ready},
     net::SocketAddr,
@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use macadam_core::{Outcome, RequestContext, Route, Wire};
 use macadam_telemetry::{
     Exposition, Format, Inbound, Scheme, TelemetryLayer, Trace, TraceContext,
-    otel_0_33::{Propagator, Sampling},
+    otel_0_33::{ATTRIBUTES, Propagator, Sampling},
 };
 use macadam_test::{ScriptedBody, Step, events};
 use opentelemetry::{
@@ -207,6 +207,7 @@ async fn the_span_of_a_request_is_named_and_described_by_the_conventions_and_by_
         ),
         (request("QUERY", "/"), None, vec![("http.request.method", fixed("QUERY"))], "QUERY"),
     ];
+    let mut told: BTreeSet<String> = ["error.type".to_owned()].into();
     for (request, route, differs, name) in rows {
         let bench = Bench::new("");
         let mut expected: BTreeMap<String, String> =
@@ -216,9 +217,11 @@ async fn the_span_of_a_request_is_named_and_described_by_the_conventions_and_by_
         let span = bench.only();
         assert_eq!((&*span.name, &span.span_kind), (name, &SpanKind::Server));
         assert_eq!(attributes(&span), expected, "{name}");
+        told.extend(expected.into_keys());
         assert_eq!(span.status, Status::Unset);
         assert_eq!((span.events.len(), span.links.len(), span.dropped_attributes_count), (0, 0, 0));
     }
+    assert!(told.iter().eq(&ATTRIBUTES.iter().map(|field| field.name.to_owned()).collect::<BTreeSet<_>>()));
     let bench = Bench::new("");
     answered(&TelemetryLayer::new().scheme(Scheme::Https), request("GET", "/"), None, 200).await;
     assert_eq!(attributes(&bench.only())["url.scheme"], fixed("https"));

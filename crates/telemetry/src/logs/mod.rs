@@ -44,29 +44,12 @@
 //!
 //! What is spawned has its request's span only if it is given it: `tokio::spawn(work.in_current_span())`.
 //!
-//! # Secrets
-//!
-//! `REDACTED` stands in the place of
-//! - a **field**, whatever is in it, whose name, or the last part of it after a dot, is `authorization`,
-//!   `proxy-authorization`, `cookie`, `set-cookie` or one of the names below;
-//! - what follows such a name **within a text**, after `=`, `:` or as `Debug` writes it: in a path with a query, in a header map, a request,
-//!   a struct, a line of HTTP;
-//! - name and password in `scheme://name:password@host`.
-//!
-//! The names: `access-token`, `api-key`, `apikey`, `auth-token`, `AWSAccessKeyId`, `client-secret`, `id-token`, `jwt`,
-//! `passwd`, `password`, `private-key`, `pwd`, `refresh-token`, `secret`, `secret-key`, `sig`, `Signature`, `token`,
-//! `X-Amz-Credential`, `X-Amz-Security-Token`, `X-Amz-Signature`, `x-api-key`, `x-auth-token`, `x-csrf-token`,
-//! `X-Goog-Signature`. Case does not matter, nor whether it is `-` or `_`.
-//!
-//! **Not caught** is a secret without its name beside it (`info!(?header_value)`, `info!("the token {token}")`), one in a path
-//! (`/reset/3f9a…`), in a name that is not listed or is percent-encoded, and one that is encoded itself, as in bytes that are
-//! told as numbers. What must not be told is better not logged.
+//! What is left out of it as a secret, the [front page](crate#secrets) says.
 
 mod json;
 mod object;
 mod pretty;
 mod repeats;
-mod secrets;
 mod value;
 mod writer;
 
@@ -76,22 +59,60 @@ pub use self::{
     repeats::Repeats,
     writer::{Line, LogWriter, Unawaited},
 };
+use crate::fields::{Field, Signal};
 
-/// What is ours in a line of JSON: the name, how it is written, and what it is. The table above, for whoever writes docs from
-/// code.
-pub const MEMBERS: &[(&str, &str, &str)] = &[
-    ("timestamp", "RFC 3339, in UTC, to the microsecond", "When it happened"),
-    ("severity", "`ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`", "The level"),
-    ("severity_number", "17, 13, 9, 5 or 1", "The same, as OpenTelemetry's log data model numbers it"),
-    ("message", "text", "What happened"),
-    ("target", "text", "The module that says so, or what it says in its place"),
-    ("trace_id", "32 hexadecimal digits", "The trace of the request within which it happened"),
-    ("span_id", "16 hexadecimal digits", "The span of that request"),
-    ("request_id", "text", "The id of that request"),
-    ("service.name", "text", "The service's name"),
-    ("service.namespace", "text", "What tells it from services of the same name, where that is said"),
-    ("service.version", "text", "The service's version, where that is known"),
-    ("service.instance.id", "a UUID, unless something else is said", "The process"),
-    ("repeated", "number", "How many of the same place were left out since the last that was written"),
-    ("dropped_attributes_count", "number", "How many fields had no room"),
+/// What is ours in a line of JSON.
+pub const MEMBERS: &[Field] = &[
+    Field::new(Signal::Line, "timestamp", "RFC 3339, in UTC, to the microsecond", EACH, "When it happened"),
+    Field::new(Signal::Line, "severity", "word", "5", "`ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`"),
+    Field::new(
+        Signal::Line,
+        "severity_number",
+        "number",
+        "5",
+        "The same, as OpenTelemetry's log data model numbers it: 17, 13, 9, 5 or 1",
+    ),
+    Field::new(Signal::Line, "message", "text", EACH, "What happened"),
+    Field::new(
+        Signal::Line,
+        "target",
+        "text",
+        "one a module",
+        "The module that says so, or what it says in its place",
+    ),
+    Field::new(
+        Signal::Line,
+        "trace_id",
+        "32 hexadecimal digits",
+        "one a trace",
+        "The trace of the request within which it happened",
+    ),
+    Field::new(Signal::Line, "span_id", "16 hexadecimal digits", "one a request", "The span of that request"),
+    Field::new(Signal::Line, "request_id", "text", "one a request", "The id of that request"),
+    Field::new(Signal::Line, "service.name", "text", "1", "The service's name"),
+    Field::new(
+        Signal::Line,
+        "service.namespace",
+        "text",
+        "1",
+        "What tells it from services of the same name, where that is said",
+    ),
+    Field::new(Signal::Line, "service.version", "text", "1", "The service's version, where that is known"),
+    Field::new(
+        Signal::Line,
+        "service.instance.id",
+        "a UUID, unless something else is said",
+        "one a process",
+        "The process",
+    ),
+    Field::new(
+        Signal::Line,
+        "repeated",
+        "number",
+        EACH,
+        "How many of the same place were left out since the last that was written",
+    ),
+    Field::new(Signal::Line, "dropped_attributes_count", "number", EACH, "How many fields had no room"),
 ];
+
+const EACH: &str = "one a line";

@@ -18,11 +18,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::{
-    repeats::Repeats,
-    secrets::{self, REDACTED},
-    value::{CUT, Chain, formatted, is_escaped},
-};
+use super::{repeats::Repeats, value::is_escaped};
+use crate::text::{CUT, Chain, REDACTED, formatted, is_secret, redact};
 
 /// tracing-subscriber's default form, with [`Repeats`] left out.
 #[derive(Clone, Debug)]
@@ -81,14 +78,14 @@ struct Safe<'w>(DefaultVisitor<'w>);
 
 impl Visit for Safe<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if secrets::is_secret(field.name()) {
+        if is_secret(field.name()) {
             return self.0.record_debug(field, &format_args!("{REDACTED}"));
         }
         formatted(format_args!("{value:?}"), |text, is_cut| {
             let mut safe = String::with_capacity(text.len());
             // A value may have several lines, here, but nothing that a terminal acts on.
             let harmless = |c: &char| matches!(c, '\n' | '\t' | '"' | '\\') || !is_escaped(*c);
-            secrets::redact(text, &mut |piece| safe.extend(piece.chars().filter(harmless)));
+            redact(text, &mut |piece| safe.extend(piece.chars().filter(harmless)));
             if is_cut {
                 safe.push_str(CUT);
             }

@@ -1,22 +1,13 @@
 //! The value of a field, as JSON.
 
 use std::{
-    cell::Cell,
     error::Error,
-    fmt::{self, Debug, Write},
-    iter::successors,
+    fmt::{Debug, Write},
 };
 
 use tracing::field::{Field, Visit};
 
-use super::secrets::{self, REDACTED};
-
-/// The most bytes of a text that are kept.
-pub(super) const LONGEST: usize = 8 * 1024;
-/// What stands at the end of a text that was longer.
-pub(super) const CUT: &str = "…[cut]";
-/// The most errors of a chain that are told.
-const CAUSES: usize = 8;
+use crate::text::{CUT, Chain, LONGEST, REDACTED, boundary, formatted, is_secret, redact};
 
 /// What a field may be.
 pub(super) enum Value<'a> {
@@ -65,7 +56,7 @@ impl<F: FnMut(&'static str, Value<'_>)> Visit for Each<F> {
 impl Value<'_> {
     /// Writes the value of the field of this name, or that it is a secret.
     pub(super) fn write(self, name: &str, out: &mut String) {
-        if secrets::is_secret(name) {
+        if is_secret(name) {
             return quoted(REDACTED, out);
         }
         // Writing to a string does not fail.
@@ -93,58 +84,10 @@ impl Value<'_> {
     }
 }
 
-/// An error, and what it came from.
-pub(super) struct Chain<'a>(pub(super) &'a (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let causes = successors(self.0.source(), |error| (*error).source());
-        causes.take(CAUSES).try_for_each(|cause| write!(f, ": {cause}"))
-    }
-}
-
-thread_local! {
-    static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
-}
-
-/// Gives as much of a value's text as is kept, and whether that is not all.
-pub(super) fn formatted<R>(value: impl fmt::Display, then: impl FnOnce(&str, bool) -> R) -> R {
-    // Taken out and put back: a `Debug` that logs gets one of its own.
-    let mut text = SCRATCH.try_with(Cell::take).unwrap_or_default();
-    text.clear();
-    let mut bounded = Bounded { text: &mut text, is_cut: false };
-    let _ = write!(bounded, "{value}");
-    let is_cut = bounded.is_cut;
-    let result = then(&text, is_cut);
-    let _ = SCRATCH.try_with(|scratch| scratch.set(text));
-    result
-}
-
-/// Stops whoever writes more than is kept.
-struct Bounded<'a> {
-    text: &'a mut String,
-    is_cut: bool,
-}
-
-impl Write for Bounded<'_> {
-    fn write_str(&mut self, more: &str) -> fmt::Result {
-        let room = LONGEST - self.text.len();
-        self.text.push_str(&more[..boundary(more, room)]);
-        self.is_cut = more.len() > room;
-        if self.is_cut { Err(fmt::Error) } else { Ok(()) }
-    }
-}
-
-/// The end of the last character that ends by then.
-fn boundary(text: &str, most: usize) -> usize {
-    (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
-}
-
 /// A text in quotes, without what is secret in it.
 fn safe(text: &str, is_cut: bool, out: &mut String) {
     out.push('"');
-    secrets::redact(text, &mut |piece| escaped(piece, out));
+    redact(text, &mut |piece| escaped(piece, out));
     if is_cut {
         out.push_str(CUT);
     }
@@ -184,6 +127,8 @@ pub(super) fn is_escaped(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+
     use proptest::prelude::*;
     use serde_json::Value as Json;
 

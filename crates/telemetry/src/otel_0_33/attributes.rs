@@ -8,7 +8,10 @@ use http::{
 use macadam_core::RequestContext;
 use opentelemetry::KeyValue;
 
-use crate::metrics::Labels;
+use crate::{
+    metrics::Labels,
+    text::{boundary, redacted},
+};
 
 /// All that is known when the request arrives.
 pub(super) fn of(uri: &Uri, headers: &HeaderMap, context: &RequestContext, labels: Labels) -> Vec<KeyValue> {
@@ -54,29 +57,8 @@ pub(super) fn of(uri: &Uri, headers: &HeaderMap, context: &RequestContext, label
 
 /// As much of a peer's text as is kept.
 fn cut(text: &str) -> &str {
-    let mut end = text.len().min(LONGEST);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..boundary(text, LONGEST)]
 }
 
-/// A query without the values that are secrets, by the list of the conventions.
-fn redacted(query: &str) -> String {
-    let pair = |pair: &str| match pair.split_once('=') {
-        Some((key, _)) if SECRETS.contains(&key) => format!("{key}=REDACTED"),
-        _ => pair.to_owned(),
-    };
-    query.split('&').map(pair).collect::<Vec<_>>().join("&")
-}
-
+/// Less than of the service's own texts: whoever sends a request chooses these.
 const LONGEST: usize = 1024;
-const SECRETS: [&str; 7] = [
-    "AWSAccessKeyId",
-    "Signature",
-    "sig",
-    "X-Amz-Credential",
-    "X-Amz-Security-Token",
-    "X-Amz-Signature",
-    "X-Goog-Signature",
-];

@@ -33,7 +33,7 @@
 //! | `http.route` | the matched template; absent where none matched |
 //! | `http.response.status_code` | absent where there was no answer |
 //! | `error.type` | an [`ErrorType`](crate::ErrorType), as in the metrics; absent of a success |
-//! | `url.path`, `url.query` | as they were sent; in the query `REDACTED` stands for the values of `AWSAccessKeyId`, `Signature`, `sig`, `X-Amz-Credential`, `X-Amz-Security-Token`, `X-Amz-Signature` and `X-Goog-Signature` |
+//! | `url.path`, `url.query` | as they were sent, but for [secrets](crate#secrets) in the query |
 //! | `url.scheme` | what the request says, or else the [layer's](crate::TelemetryLayer::scheme) |
 //! | `network.protocol.version` | `1.0`, `1.1`, `2`, `3` |
 //! | `server.address`, `server.port` | the host that the client asked for, and its port where it says one |
@@ -65,3 +65,31 @@ pub use self::{
     propagator::Propagator,
     sampling::{Sampling, SamplingError},
 };
+use crate::fields::{Field, Signal};
+
+/// The attributes of a request's span. The table above, for whoever writes docs from code.
+pub const ATTRIBUTES: &[Field] = &[
+    of("http.request.method", "text", "11", "The method, `_OTHER` for one that is in no standard"),
+    of("http.request.method_original", "text", SENT, "That one"),
+    of("http.route", "text", "one a route", "The matched template; absent where none matched"),
+    of("http.response.status_code", "number", "one a status", "The answer's; absent where there was none"),
+    of("error.type", "word", "one a kind of error, or a status of 5xx", "Why it counts as an error"),
+    of("url.path", "text", SENT, "The path"),
+    of("url.query", "text", SENT, "The query, without secrets"),
+    of("url.scheme", "word", "2", "`http` or `https`"),
+    of("network.protocol.version", "word", "5", "Of HTTP"),
+    of("server.address", "text", SENT, "The host that the client asked for"),
+    of("server.port", "number", SENT, "Its port, where the client says one"),
+    of("client.address", "address", "one a client", "The other end of the connection"),
+    of("network.peer.address", "address", "one a client", "The same"),
+    of("network.peer.port", "number", "one a connection", "Its port"),
+    of("user_agent.original", "text", SENT, "What the client calls itself"),
+    of("request_id", "text", "one a request", "The request's id, as in the log"),
+    of("macadam.outcome", "word", "one an outcome", "What became of the request"),
+];
+
+const fn of(name: &'static str, unit: &'static str, values: &'static str, help: &'static str) -> Field {
+    Field::new(Signal::Recorded, name, unit, values, help)
+}
+
+const SENT: &str = "any, up to 1 KiB";

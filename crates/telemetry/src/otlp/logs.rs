@@ -1,6 +1,6 @@
 //! Log records, from where they are written to the queue.
 
-use std::{cell::Cell, fmt, sync::Arc, time::SystemTime};
+use std::{cell::Cell, error::Error, fmt, sync::Arc, time::SystemTime};
 
 use opentelemetry::{Context as Otel, trace::TraceContextExt};
 use opentelemetry_proto::tonic::{
@@ -16,6 +16,7 @@ use tracing::{
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
 use super::{attribute, nanos, queue::Queue};
+use crate::text::{CUT, Chain, REDACTED, formatted, is_secret, redacted};
 
 /// Puts what is logged into the queue of the thread that exports it. It never waits, and takes no lock of that thread's.
 #[derive(Clone, Debug)]
@@ -131,11 +132,18 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add(field, Value::StringValue(format!("{value:?}")));
+        let text = formatted(format_args!("{value:?}"), |text, is_cut| {
+            [text, if is_cut { CUT } else { "" }].concat()
+        });
+        self.add(field, Value::StringValue(text));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, Value::StringValue(value.to_owned()));
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.record_debug(field, &format_args!("{}", Chain(value)));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
@@ -173,13 +181,26 @@ impl From<Record> for LogRecord {
             observed_time_unix_nano: nanos(at),
             severity_number: severity.into(),
             severity_text: metadata.level().as_str().to_owned(),
-            body: fields.body.map(|body| AnyValue { value: Some(body) }),
-            attributes: fields.others.into_iter().map(|(name, value)| attribute::of(name, value)).collect(),
+            body: fields.body.map(|body| AnyValue { value: Some(safe("", body)) }),
+            attributes: fields
+                .others
+                .into_iter()
+                .map(|(name, value)| attribute::of(name, safe(name, value)))
+                .collect(),
             flags: ids.flags.into(),
             trace_id: if ids.trace == 0 { Vec::new() } else { ids.trace.to_be_bytes().to_vec() },
             span_id: if ids.span == 0 { Vec::new() } else { ids.span.to_be_bytes().to_vec() },
             ..Self::default()
         }
+    }
+}
+
+/// Without the secrets in it, which are looked for here and not where somebody logs.
+fn safe(name: &str, value: Value) -> Value {
+    match value {
+        _ if is_secret(name) => Value::StringValue(REDACTED.to_owned()),
+        Value::StringValue(text) => Value::StringValue(redacted(&text)),
+        value => value,
     }
 }
 

@@ -150,14 +150,17 @@ impl OtlpHandle {
         OtlpLogs::new(self.shared.logs.clone())
     }
 
-    /// Sends all that waits, and the metrics as they are now. Whether that was done within `limit`, in which a collector that
-    /// does not answer is asked again; what it did not take is lost and counted.
+    /// Sends all that waits, and the metrics as they are now. Whether the collector has taken all of it within `limit`, in which
+    /// one that does not answer is asked again; what it did not take is lost and counted.
     ///
     /// # Cancel safety
     ///
     /// Dropped, it is done all the same.
     pub async fn flush(&self, limit: Duration) -> bool {
-        self.shared.bell.ring(limit).await
+        let lost = || Signal::ALL.into_iter().filter_map(|signal| self.dropped(signal)).sum::<u64>();
+        let before = lost();
+        // Whoever sends gives up at that time too, and says that it is done.
+        self.shared.bell.ring(limit).await && lost() == before
     }
 
     /// How many spans, log records and readings of metrics have been lost.

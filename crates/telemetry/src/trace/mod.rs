@@ -14,7 +14,6 @@ pub use self::{
     ids::{SpanId, Trace, TraceId},
 };
 #[cfg(feature = "otel-0_33")]
-#[cfg(feature = "otel-0_33")]
 pub(crate) use self::{
     recording::{Record, during, is_decided},
     w3c::{Flags, Parent, state_of},

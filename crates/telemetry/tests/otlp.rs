@@ -1,8 +1,6 @@
 //! What a collector gets, and that nobody waits for one that is dead or hangs.
 #![expect(clippy::unwrap_used, reason = "helpers of tests unwrap")]
 
-mod collector;
-
 use std::{
     collections::HashMap,
     net::{SocketAddr, TcpListener},
@@ -10,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use collector::Collector;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use macadam_core::Gauges;
@@ -18,6 +15,7 @@ use macadam_telemetry::{
     BOUNDS, Process, Resource, TelemetryLayer,
     otlp::{Otlp, OtlpHandle},
 };
+use macadam_test::Collector;
 use opentelemetry::trace::{SpanKind, Tracer, TracerProvider};
 use opentelemetry_proto::tonic::{
     collector::{
@@ -28,6 +26,7 @@ use opentelemetry_proto::tonic::{
     metrics::v1::{AggregationTemporality, Metric, metric::Data},
 };
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use prost::Message;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tracing_subscriber::layer::SubscriberExt;
@@ -70,6 +69,11 @@ fn log(handle: &OtlpHandle, count: usize) {
     });
 }
 
+/// What was sent to a path, decoded.
+fn came<M: Message + Default>(collector: &Collector, path: &str) -> Vec<M> {
+    collector.came(path).into_iter().map(|body| M::decode(body).unwrap()).collect()
+}
+
 fn dropped(handle: &OtlpHandle) -> HashMap<String, u64> {
     let mut dropped = HashMap::new();
     handle.read(&mut |reading| {
@@ -96,7 +100,7 @@ async fn a_healthy_collector_gets_every_span_and_record_in_a_flush() {
     assert!(handle.flush(Duration::from_secs(20)).await);
     assert!(dropped(&handle).values().all(|dropped| *dropped == 0), "{:?}", dropped(&handle));
 
-    let traces: Vec<ExportTraceServiceRequest> = collector.came("/v1/traces");
+    let traces: Vec<ExportTraceServiceRequest> = came(&collector, "/v1/traces");
     let resource = traces[0].resource_spans[0].resource.clone().unwrap();
     assert_eq!(text(&resource.attributes, "service.name").unwrap(), "orders");
     assert_eq!(text(&resource.attributes, "service.version").unwrap(), "1.2.3");
@@ -106,7 +110,7 @@ async fn a_healthy_collector_gets_every_span_and_record_in_a_flush() {
     assert_eq!(spans.len(), 1_500);
     assert!(spans.iter().all(|span| span.name == "GET /orders/{id}" && span.kind == 2));
 
-    let logs: Vec<ExportLogsServiceRequest> = collector.came("/v1/logs");
+    let logs: Vec<ExportLogsServiceRequest> = came(&collector, "/v1/logs");
     let scopes = logs.iter().flat_map(|batch| &batch.resource_logs).flat_map(|logs| &logs.scope_logs);
     let records: Vec<_> = scopes.flat_map(|scope| &scope.log_records).collect();
     assert_eq!(records.len(), 1_100);
@@ -116,6 +120,37 @@ async fn a_healthy_collector_gets_every_span_and_record_in_a_flush() {
         assert_eq!((record.severity_text.as_str(), record.severity_number), ("WARN", 13));
         assert_eq!(text(&record.attributes, "number").unwrap(), format!("{number} (a number)"));
         assert_eq!(text(&record.attributes, "of").unwrap(), "orders");
+    }
+}
+
+#[tokio::test]
+async fn a_record_has_no_secret_and_an_end() {
+    let (collector, address) = Collector::start();
+    let handle = otlp(address, &[]).start().unwrap();
+    let subscriber = tracing_subscriber::registry().with(handle.logs());
+    tracing::subscriber::with_default(subscriber, || {
+        let error = std::io::Error::other("no answer of postgres://orders:s3cret@db/orders");
+        let error: &(dyn std::error::Error + 'static) = &error;
+        tracing::warn!(
+            token = "s3cret",
+            pwd = 7_355_608,
+            error,
+            long = "x".repeat(9_000),
+            "GET /?sig=s3cret"
+        );
+    });
+    assert!(handle.flush(Duration::from_secs(20)).await);
+    let logs: Vec<ExportLogsServiceRequest> = came(&collector, "/v1/logs");
+    let record = &logs[0].resource_logs[0].scope_logs[0].log_records[0];
+    let body = record.body.clone().unwrap().value.unwrap();
+    assert_eq!(body, Value::StringValue("GET /?sig=REDACTED".to_owned()));
+    for (name, safe) in [
+        ("token", "REDACTED"),
+        ("pwd", "REDACTED"),
+        ("error", "no answer of postgres://REDACTED@db/orders"),
+        ("long", &format!("{}…[cut]", "x".repeat(8 * 1024))),
+    ] {
+        assert_eq!(text(&record.attributes, name).unwrap(), safe);
     }
 }
 
@@ -136,7 +171,7 @@ async fn the_metrics_have_the_names_units_buckets_and_attributes_of_the_conventi
         service.clone().oneshot(request).await.unwrap().into_body().collect().await.unwrap();
     }
     assert!(handle.flush(Duration::from_secs(20)).await);
-    let came: Vec<ExportMetricsServiceRequest> = collector.came("/v1/metrics");
+    let came: Vec<ExportMetricsServiceRequest> = came(&collector, "/v1/metrics");
     let metrics: HashMap<_, Metric> = came[0].resource_metrics[0].scope_metrics[0]
         .metrics
         .iter()
@@ -190,7 +225,7 @@ async fn flush_in_vain(to: SocketAddr) {
     log(&handle, 10);
     let limit = Duration::from_millis(500);
     let began = Instant::now();
-    handle.flush(limit).await;
+    assert!(!handle.flush(limit).await, "not all of it was taken");
     let took = began.elapsed();
     assert!(took < limit + Duration::from_millis(100), "{took:?}");
     assert!(dropped(&handle)["traces"] >= 30, "what found no room is counted");

@@ -1,7 +1,7 @@
 //! What is a secret by its name, and how it is kept out of a text.
 
 /// What stands in the place of a secret.
-pub(super) const REDACTED: &str = "REDACTED";
+pub(crate) const REDACTED: &str = "REDACTED";
 
 /// Headers whose value is a secret as a whole, whatever stands in it.
 const HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
@@ -37,7 +37,7 @@ const NAMES: [&str; 25] = [
 
 /// Whether what bears this name is a secret. The last part counts, of `http.request.header.authorization` that is
 /// `authorization`; case does not, and `_` is `-`.
-pub(super) fn is_secret(name: &str) -> bool {
+pub(crate) fn is_secret(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     is_one_of(&HEADERS, last) || is_one_of(&NAMES, last)
 }
@@ -51,7 +51,7 @@ fn is_one_of(names: &[&str], name: &str) -> bool {
 ///
 /// A secret is what follows a secret's name: `token=…`, `token: …`, `"token": "…"`, as in queries, in what `Debug` makes of
 /// headers, requests and structs, and in lines of HTTP; and what stands before the `@` of a URL.
-pub(super) fn redact<'a>(text: &'a str, out: &mut impl FnMut(&'a str)) {
+pub(crate) fn redact<'a>(text: &'a str, out: &mut impl FnMut(&'a str)) {
     let bytes = text.as_bytes();
     let mut told = 0;
     let mut at = 0;
