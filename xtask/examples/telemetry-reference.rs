@@ -3,7 +3,7 @@
 
 use macadam::Road;
 use macadam_core::Series;
-use macadam_telemetry::{BOUNDS, ErrorType, Field};
+use macadam_telemetry::{BOUNDS, ErrorType, Field, logs, otel_0_33};
 use serde_json::{Value, json};
 
 fn main() {
@@ -27,7 +27,7 @@ pub(crate) fn reference() -> Value {
             "help": metric.help,
         })
     });
-    let fields = Field::ALL.iter().map(|field| {
+    let fields = [Field::ALL, logs::MEMBERS, otel_0_33::ATTRIBUTES].concat().into_iter().map(|field| {
         json!({
             "on": field.on.as_str(),
             "name": field.name,

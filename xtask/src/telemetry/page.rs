@@ -24,7 +24,7 @@ pub(super) fn of(registry: &Registry) -> String {
 const HEAD: &str = "\
 # What a service tells of itself
 
-<!-- Written by `cargo xtask telemetry` from the lists in the code: `Road::metrics` and `macadam_telemetry::Field::ALL`. -->
+<!-- Written by `cargo xtask telemetry` from the lists in the code: `Road::metrics`, and those of `Field` in `macadam_telemetry`. -->
 
 Alerts and a dashboard that are made of these are in [slo/](../slo/README.md).
 

@@ -38,7 +38,7 @@ pub(crate) struct Field {
 impl Registry {
     /// The facade says it through an example, so that xtask builds without the facade, also while that does not.
     pub(crate) fn read() -> Result<Self> {
-        let line = "cargo run --quiet --package xtask --example telemetry-reference --features macadam/tls";
+        let line = "cargo run --quiet --package xtask --example telemetry-reference --features macadam/otel,macadam/tls";
         Ok(serde_json::from_str(&Line::new(line).output()?)?)
     }
 
