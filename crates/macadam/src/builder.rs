@@ -11,19 +11,19 @@ use std::{
 use macadam_core::{Gauges, Render};
 use macadam_graceful_shutdown::{Hook, Shutdown, ShutdownBuilder};
 use macadam_health::{Check, Health, HealthBuilder, Latch};
-use macadam_load_shed::{LoadShedLayer, Mode};
+use macadam_load_shed::LoadShedLayer;
 use macadam_request_id::RequestIdLayer;
 use macadam_telemetry::{BuildInfo, Resource, Scheme, TelemetryLayer};
-use macadam_timeouts::{Inherit, Malformed, TimeoutHeader, TimeoutLayer};
+use macadam_timeouts::{Inherit, TimeoutHeader, TimeoutLayer};
 
 use crate::{
     body_limit::EnforceBodyLimitLayer,
     catch_panic::CatchPanicLayer,
     error::Error,
-    logs,
+    export, logs,
     loopback::{Loopback, Way},
     road::Road,
-    settings::{self, Access, Inbound, Settings, Shedding, TrustInbound},
+    settings::{self, Inbound, Settings},
     stack::Layers,
     tls::Encryption,
 };
@@ -158,6 +158,8 @@ impl RoadBuilder {
         });
         let version = version.or_else(|| build.version.map(str::to_owned));
         let service = Resource::new(&settings.name, version.as_deref());
+        let export = export::of(&settings.telemetry, &service)?;
+        let hooks = hooks.into_iter().chain(export.as_ref().map(|export| export.hook())).collect();
         let shutdown = shutdown(&settings, hooks, reloads)?;
         settings.drain_is(shutdown.drain());
         let handle = shutdown.handle();
@@ -174,18 +176,11 @@ impl RoadBuilder {
             Inbound::Regenerate => RequestIdLayer::edge(),
         }
         .pair();
-        let inbound = match settings.telemetry.trust_inbound {
-            TrustInbound::Link => macadam_telemetry::Inbound::Link,
-            TrustInbound::Trust => macadam_telemetry::Inbound::Trust,
-            TrustInbound::Ignore => macadam_telemetry::Inbound::Ignore,
-        };
-        let access = match settings.telemetry.access {
-            Access::Info => macadam_telemetry::Access::Info,
-            Access::Debug => macadam_telemetry::Access::Debug,
-            Access::Off => macadam_telemetry::Access::Off,
-        };
-        let (telemetry, telemetry_handle) =
-            TelemetryLayer::new().scheme(scheme).inbound(inbound).access(access).pair();
+        let (telemetry, telemetry_handle) = TelemetryLayer::new()
+            .scheme(scheme)
+            .inbound(settings.telemetry.trust_inbound)
+            .access(settings.telemetry.access)
+            .pair();
         let (timeouts, timeouts_handle) = timeouts(&settings).pair();
         let (load_shed, load_shed_handle) = load_shed(&settings)?.pair();
         let layers = Layers {
@@ -208,6 +203,7 @@ impl RoadBuilder {
             Arc::new(build),
         ];
         gauges.extend(certificate);
+        gauges.extend(export.as_ref().map(|export| export.gauges()));
         Ok(Road {
             settings,
             encryption,
@@ -220,6 +216,7 @@ impl RoadBuilder {
             telemetry: telemetry_handle,
             loopback,
             gauges,
+            export,
             load_shed: load_shed_handle,
             handle,
             shutdown: Mutex::new(Some(shutdown)),
@@ -251,21 +248,13 @@ fn timeouts(settings: &Settings) -> TimeoutLayer {
         TimeoutHeader::envoy(),
         TimeoutHeader::millis(settings.header.clone()),
     ];
-    layer.inherit(inherit.headers(headers).malformed(match settings.malformed {
-        settings::Malformed::Ignore => Malformed::Ignore,
-        settings::Malformed::Reject => Malformed::Reject,
-    }))
+    layer.inherit(inherit.headers(headers).malformed(settings.malformed))
 }
 
 fn load_shed(settings: &Settings) -> Result<LoadShedLayer, Error> {
     let settings = &settings.load_shed;
-    let mode = match settings.mode {
-        Shedding::Enforce => Mode::Enforce,
-        Shedding::DryRun => Mode::DryRun,
-        Shedding::Off => Mode::Off,
-    };
     let layer = LoadShedLayer::adaptive_up_to(settings.max_in_flight)?.target_lag(settings.target_lag)?;
-    let layer = layer.queue(settings.queue).max_wait(settings.queue_wait).mode(mode);
+    let layer = layer.queue(settings.queue).max_wait(settings.queue_wait).mode(settings.mode);
     let by_path = settings.criticality.clone();
     Ok(if by_path.is_empty() { layer } else { layer.criticality(move |head| by_path.of(head.uri.path())) })
 }
@@ -282,7 +271,7 @@ fn shutdown(settings: &Settings, hooks: Vec<Hook>, reloads: Vec<Told>) -> Result
     let builder = builder.systemd(true);
     let builder = reloads.into_iter().fold(builder, |builder, reload| reload(builder));
     let builder = chosen_drain.into_iter().fold(builder, ShutdownBuilder::drain);
-    // Telemetry's own flush belongs here, as a hook that is `last`. The log is flushed when the road is at its end.
+    // The log is flushed when the road is at its end.
     Ok(hooks.into_iter().fold(builder, ShutdownBuilder::hook).build()?)
 }
 

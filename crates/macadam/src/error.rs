@@ -43,6 +43,9 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// What is to be sent to a collector, and how.
+    #[error("{0}")]
+    Telemetry(Box<dyn std::error::Error + Send + Sync>),
     /// The log has no thread to write it.
     #[error("cannot start the thread that writes the log: {0}; the process may have too few threads left")]
     Log(io::Error),

@@ -52,6 +52,13 @@
 //! and nothing else: HTTP/2 or HTTP/1.1, as the client prefers. The files are read again once a minute, so a certificate is
 //! renewed by replacing them. A gauge says when it expires, and one whether the files are of use.
 //!
+//! # OpenTelemetry
+//!
+//! With the feature `otel`, where the environment has `OTEL_EXPORTER_OTLP_ENDPOINT` (`http://localhost:4318`), metrics, traces and
+//! logs go there, by OTLP over HTTP; the docs of `macadam_telemetry::otlp` list the other variables. The road then brings the tracer provider and
+//! the propagator too, which other crates find by asking OpenTelemetry. A service that has set up a subscriber of `tracing` of its own is
+//! told at the start what that lacks.
+//!
 //! # Refusals
 //!
 //! | condition | status | headers | kind |
@@ -82,10 +89,13 @@ mod body_limit;
 mod builder;
 mod catch_panic;
 mod error;
+mod export;
 mod logs;
 mod loopback;
 mod make;
 mod metrics;
+#[cfg(feature = "otel")]
+mod otlp;
 mod place;
 mod road;
 mod route_tap;

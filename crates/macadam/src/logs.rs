@@ -12,10 +12,11 @@ use macadam_telemetry::{
     logs::{JsonLayer, LogWriter, PrettyEvents, PrettyFields, Repeats, Unawaited},
 };
 use tracing::{Dispatch, dispatcher, subscriber::NoSubscriber};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
     error::Error,
+    export::Export,
     settings::{Logs, Settings},
 };
 
@@ -28,36 +29,68 @@ struct Log {
 }
 
 /// Sets up the process' log, if it has none. Until what this returns is dropped nobody waits for it, and then it is flushed.
-pub(crate) fn init(settings: &Settings, service: &Resource) -> Result<Option<Unawaited>, Error> {
-    let (source, directives) = match std::env::var("RUST_LOG") {
-        Ok(directives) if !directives.is_empty() => ("RUST_LOG", directives),
-        _ => ("telemetry.filter", settings.telemetry.filter.clone()),
-    };
-    let filter = EnvFilter::try_new(&directives).map_err(|error| Error::LogFilter {
-        source_name: source,
-        directives,
-        message: error.to_string(),
-    })?;
+pub(crate) fn init(
+    settings: &Settings,
+    service: &Resource,
+    export: Option<&dyn Export>,
+) -> Result<Option<Unawaited>, Error> {
+    let filter = filter(settings)?;
     // A subscriber that is there already is the service's own, or another road's, and stays.
-    let is_free = dispatcher::get_default(Dispatch::is::<NoSubscriber>);
-    if is_free && settings.telemetry.logs != Logs::Off {
-        let writer = LogWriter::spawn(io::stdout()).map_err(Error::Log)?;
-        let repeats = Repeats::new(settings.telemetry.repeats);
-        let log = Log { writer: writer.clone(), repeats: repeats.clone() };
-        let registry = tracing_subscriber::registry().with(filter);
-        let set = if settings.telemetry.logs == Logs::Json {
-            registry.with(JsonLayer::new(writer, service, repeats)).try_init()
-        } else {
-            let pretty = fmt::layer().with_ansi(io::stdout().is_terminal());
-            let pretty = pretty.event_format(PrettyEvents::new(repeats)).fmt_fields(PrettyFields::new());
-            registry.with(pretty.with_writer(writer)).try_init()
+    if dispatcher::get_default(Dispatch::is::<NoSubscriber>) {
+        let (layer, log) = layer(settings, service)?.unzip();
+        let registry = tracing_subscriber::registry();
+        let is_set = match (layer, export) {
+            (None, None) => false,
+            (Some(layer), None) => registry.with(layer).with(filter).try_init().is_ok(),
+            // The filter is the log's: in the way of spans it would leave out what is sampled.
+            (layer, Some(export)) => {
+                let layer = layer.map(|layer| layer.with_filter(filter.clone()).boxed());
+                let layers: Vec<_> = layer.into_iter().chain(export.layers(filter)).collect();
+                registry.with(layers).try_init().is_ok()
+            }
         };
-        if set.is_ok() {
+        if let Some(log) = log.filter(|_| is_set) {
             let _ = LOG.set(log);
         }
     }
     Ok(LOG.get().map(|log| log.writer.unawaited()))
 }
+
+fn filter(settings: &Settings) -> Result<EnvFilter, Error> {
+    let (source, directives) = match std::env::var("RUST_LOG") {
+        Ok(directives) if !directives.is_empty() => ("RUST_LOG", directives),
+        _ => ("telemetry.filter", settings.telemetry.filter.clone()),
+    };
+    // A warning without the ids of its request is worth little, so its span is there at every level.
+    let said = directives.contains(REQUEST);
+    let complete = if said { directives.clone() } else { format!("{directives},{REQUEST}=info") };
+    EnvFilter::try_new(&complete).map_err(|error| Error::LogFilter {
+        source_name: source,
+        directives,
+        message: error.to_string(),
+    })
+}
+
+/// What writes the log, in the form that the settings say.
+fn layer(settings: &Settings, service: &Resource) -> Result<Option<(Boxed, Log)>, Error> {
+    if settings.telemetry.logs == Logs::Off {
+        return Ok(None);
+    }
+    let writer = LogWriter::spawn(io::stdout()).map_err(Error::Log)?;
+    let repeats = Repeats::new(settings.telemetry.repeats);
+    let log = Log { writer: writer.clone(), repeats: repeats.clone() };
+    let layer: Boxed = if settings.telemetry.logs == Logs::Json {
+        Box::new(JsonLayer::new(writer, service, repeats))
+    } else {
+        let pretty = fmt::layer().with_ansi(io::stdout().is_terminal());
+        let pretty = pretty.event_format(PrettyEvents::new(repeats)).fmt_fields(PrettyFields::new());
+        Box::new(pretty.with_writer(writer))
+    };
+    Ok(Some((layer, log)))
+}
+
+/// One of the subscriber's layers, whichever it is.
+pub(crate) type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Waits for what has been logged, for less than a process that is made to exit has.
 pub(crate) fn flush() {
@@ -74,4 +107,6 @@ pub(crate) fn gauges() -> impl Iterator<Item = Arc<dyn Gauges>> {
     })
 }
 
+/// The target of a request's span.
+const REQUEST: &str = "macadam::request";
 const LAST_WORDS: Duration = Duration::from_millis(40);

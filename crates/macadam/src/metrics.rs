@@ -24,6 +24,8 @@ impl Road {
             BuildInfo::METRICS,
             LogWriter::METRICS,
             Repeats::METRICS,
+            #[cfg(feature = "otel")]
+            macadam_telemetry::otlp::OtlpHandle::METRICS,
             Health::METRICS,
             RequestIdHandle::METRICS,
             ShutdownHandle::METRICS,

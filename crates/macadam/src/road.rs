@@ -22,6 +22,7 @@ use macadam_telemetry::{BuildInfo, Exposition, Format, Process, Resource, Teleme
 use crate::{
     builder::RoadBuilder,
     error::Error,
+    export::Export,
     logs,
     loopback::Loopback,
     make::MakeRoadService,
@@ -51,6 +52,7 @@ pub struct Road {
     pub(crate) telemetry: TelemetryHandle,
     pub(crate) loopback: Loopback,
     pub(crate) gauges: Vec<Arc<dyn Gauges>>,
+    pub(crate) export: Option<Box<dyn Export>>,
     pub(crate) load_shed: LoadShedHandle,
     pub(crate) handle: ShutdownHandle,
     pub(crate) shutdown: Mutex<Option<Shutdown>>,
@@ -99,7 +101,7 @@ impl Road {
     ///
     /// Where an address cannot be listened on, the log's filter is none, or the road has been run before.
     pub async fn serve(&self, app: Router) -> Result<Report, Error> {
-        let _log = logs::init(&self.settings, &self.service)?;
+        let _log = logs::init(&self.settings, &self.service, self.export.as_deref())?;
         let mut listener = place::listen(&self.settings).await?;
         let place = Place::of(&mut listener)?;
         let (server, handle) = self.server(listener).pair();
@@ -123,7 +125,7 @@ impl Road {
             shutdown.note_discarded(served.requests_discarded);
             Ok::<(), io::Error>(())
         };
-        self.run_watched(Some(place), vec![Arc::new(handle)], serve).await
+        Box::pin(self.run_watched(Some(place), vec![Arc::new(handle)], serve)).await
     }
 
     /// Runs a server of one's own, with all that is around it: signals, the admin listener, checks, the drain, hooks
@@ -165,7 +167,7 @@ impl Road {
         F: IntoFuture<Output = Result<(), E>>,
         E: Into<BoxError>,
     {
-        let _log = logs::init(&self.settings, &self.service)?;
+        let _log = logs::init(&self.settings, &self.service, self.export.as_deref())?;
         let shutdown = self.shutdown.lock().unwrap_or_else(PoisonError::into_inner).take();
         let shutdown = shutdown.ok_or(Error::AlreadyRun)?;
         let (address, is_awaited) = match &place {
@@ -173,7 +175,13 @@ impl Road {
             None => (None, false),
         };
         self.loopback.listens_at(address.unwrap_or(self.settings.listen));
-        let mut bound = self.admin(place, gauges)?;
+        let gauges = [self.gauges.clone(), logs::gauges().collect(), gauges].concat();
+        let told = [gauges.clone(), self.background()].concat();
+        if let Some(export) = &self.export {
+            export.install()?;
+            export.start(self.telemetry.clone(), &told)?;
+        }
+        let mut bound = self.admin(place, gauges, told)?;
         // Both live until the hooks are done: an operator wants to see the whole of a shutdown.
         let mut admin = None;
         let _checks = self.health.spawn();
@@ -192,7 +200,11 @@ impl Road {
             self.say_hello(address, admin.as_ref());
             serve(draining).into_future().await.map_err(Into::into)
         };
-        Ok(shutdown.run::<_, _, BoxError>(serve).await)
+        let report = shutdown.run::<_, _, BoxError>(serve).await;
+        if let Some(export) = &self.export {
+            export.flush_last_words().await;
+        }
+        Ok(report)
     }
 
     /// Waits until the checks have passed. `false` if it has to leave before.
@@ -237,7 +249,18 @@ impl Road {
         }
     }
 
-    fn admin(&self, place: Option<Place>, gauges: Vec<Arc<dyn Gauges>>) -> Result<Option<Admin>, Error> {
+    /// Figures that are measured and not shown to a person, who sees them better otherwise.
+    fn background(&self) -> Vec<Arc<dyn Gauges>> {
+        vec![Arc::new(self.health.clone()), Arc::new(Process::new(tokio::runtime::Handle::current()))]
+    }
+
+    /// With `shown` on its page, and `told` to whoever scrapes it.
+    fn admin(
+        &self,
+        place: Option<Place>,
+        shown: Vec<Arc<dyn Gauges>>,
+        told: Vec<Arc<dyn Gauges>>,
+    ) -> Result<Option<Admin>, Error> {
         let Some(address) = self.settings.admin.listen else { return Ok(None) };
         let (socket, handed_over) = place.map(|place| (place.admin, place.handed_over)).unzip();
         let health = self.health.clone();
@@ -259,16 +282,13 @@ impl Road {
             .outcomes(self.telemetry.outcomes().clone());
         let admin = handed_over.into_iter().fold(admin, Admin::handed_over);
         let admin = self.version.iter().fold(admin, Admin::version);
-        let gauges: Vec<_> = self.gauges.iter().cloned().chain(logs::gauges()).chain(gauges).collect();
-        let health: Arc<dyn Gauges> = Arc::new(self.health.clone());
-        let process: Arc<dyn Gauges> = Arc::new(Process::new(tokio::runtime::Handle::current()));
         let exposition = Exposition::new().requests(self.telemetry.clone());
-        let exposition = gauges.iter().cloned().chain([health, process]).fold(exposition, Exposition::gauges);
+        let exposition = told.into_iter().fold(exposition, Exposition::gauges);
         let admin = admin.metrics(move |accept| {
             let format = Format::accepted(accept);
             (format.content_type(), exposition.text(format))
         });
-        Ok(Some(gauges.into_iter().fold(admin, Admin::gauges)))
+        Ok(Some(shown.into_iter().fold(admin, Admin::gauges)))
     }
 
     /// Watches the runtime that this is called in.
@@ -291,6 +311,12 @@ impl Road {
         }
         if let Some(admin) = admin.map(AdminHandle::local_addr) {
             tracing::info!("admin on http://{admin}, try `curl http://{admin}/readyz?verbose`");
+        }
+        let endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        if self.export.is_none() && settings.telemetry.otlp && std::env::var_os(endpoint).is_some() {
+            tracing::warn!(
+                "{endpoint} is set, and nothing is sent there: add `features = [\"otel\"]` to the dependency on macadam if it lacks that, or set `telemetry.otlp` to false"
+            );
         }
         for setting in settings.differing() {
             tracing::info!("setting {setting}");

@@ -163,8 +163,8 @@ async fn a_road_exposes_what_the_list_of_metrics_says_and_nothing_else() {
         }
     }
     assert!(exposed.is_empty(), "not in the list: {:?}", exposed.keys());
-    // No certificate and no log here, and a control group's memory only where there is such a group.
-    let elsewhere = ["macadam_serve_tls_", "macadam_telemetry_log_lines_", "macadam_cgroup_"];
+    // No certificate, no log and no collector here, and a control group's memory only where there is such a group.
+    let elsewhere = ["macadam_serve_tls_", "macadam_telemetry_", "macadam_cgroup_"];
     absent.retain(|name| !elsewhere.iter().any(|start| name.starts_with(start)));
     assert!(absent.is_empty(), "in the list, and not exposed: {absent:?}");
 }

@@ -139,7 +139,7 @@ pub(super) const KEYS: &[Key] = keys! {
         "It is of use to HAProxy alone, and has to be reachable from there.";
     telemetry.logs: "The form of the log: `pretty`, `json` or `off`.",
         "A person reads one at a terminal, a collector the other everywhere else.";
-    telemetry.filter: "Which events are logged, in the form of `RUST_LOG`, which wins where it is set.",
+    telemetry.filter: "Which events are logged, in the form of `RUST_LOG`, which wins where it is set. The request's span, of whose ids each line tells, is there whatever it says, but for `macadam::request=off`.",
         "`info` is a line a request and a line a change of state.";
     telemetry.access: "The level of the line that is written of each request when it is over: `info` (`debug` if it was shed), `debug` or `off`.",
         "It is what an operator looks for first, and finds by its id. A failure has no level of its own: `error.type` finds it, and the metrics count it.";
@@ -147,6 +147,10 @@ pub(super) const KEYS: &[Key] = keys! {
         "10 show an incident; ten thousand fill a disk, and say the same. The access line is no warning, and always written.";
     telemetry.trust_inbound: "What becomes of the trace that a caller says it is in (`traceparent`): a request begins a trace of its own, with a link to the caller's (`link`), continues it (`trust`), or takes no notice (`ignore`).",
         "Anybody can send that header. Whose trace is continued writes into it, and decides what is recorded: say `trust` where only services of your own reach the listener.";
+    telemetry.otlp: "Whether metrics, traces and logs go to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT`, and the other variables of OpenTelemetry, name. It needs the feature `otel`.",
+        "Where somebody names a collector, they want it told. `false` is for a service that tells it by itself.";
+    telemetry.flush_timeout: "How long the last of it may take to be sent, when all else of the shutdown is done.",
+        "A collector nearby takes it in milliseconds; one that is dead should not make a deploy slow.";
 };
 
 #[cfg(test)]

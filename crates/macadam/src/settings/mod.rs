@@ -17,13 +17,16 @@ use std::{
 use http::HeaderName;
 use macadam_graceful_shutdown::GracePeriod;
 pub use macadam_health::OnDrain;
+pub use macadam_load_shed::Mode;
 pub use macadam_serve::HandOver;
+pub use macadam_telemetry::{Access, Inbound as TrustInbound};
+pub use macadam_timeouts::Malformed;
 use serde::de::DeserializeOwned;
 
 pub use self::{
     criticality::ByPath,
     error::SettingsError,
-    value::{Access, Bytes, Inbound, Inherit, Logs, Malformed, Profile, Shedding, TrustInbound},
+    value::{Bytes, Inbound, Inherit, Logs, Profile},
 };
 use self::{
     keys::{KEYS, Key},
@@ -116,7 +119,7 @@ pub struct Timeouts {
 #[non_exhaustive]
 pub struct LoadShed {
     /// Whether requests are shed.
-    pub mode: Shedding,
+    pub mode: Mode,
     /// The most requests in flight at once.
     pub max_in_flight: u32,
     /// The most requests that wait for their turn.
@@ -209,6 +212,10 @@ pub struct Telemetry {
     pub repeats: u32,
     /// What becomes of the trace that a caller says it is in.
     pub trust_inbound: TrustInbound,
+    /// Whether what is measured, traced and logged goes to the collector that the environment names.
+    pub otlp: bool,
+    /// From the beginning of the last flush of that to its end, at most.
+    pub flush_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -240,7 +247,7 @@ impl Settings {
                 stream_idle: None,
             },
             load_shed: LoadShed {
-                mode: Shedding::Enforce,
+                mode: Mode::Enforce,
                 max_in_flight: 1024,
                 queue: 512,
                 queue_wait: Duration::from_millis(250),
@@ -283,6 +290,8 @@ impl Settings {
                 access: Access::Info,
                 repeats: 10,
                 trust_inbound: TrustInbound::Link,
+                otlp: true,
+                flush_timeout: Duration::from_secs(1),
             },
             app: toml::Table::new(),
             app_source: None,

@@ -4,7 +4,10 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::HeaderName;
 use macadam_health::OnDrain;
+use macadam_load_shed::Mode;
 use macadam_serve::HandOver;
+use macadam_telemetry::{Access, Inbound as TrustInbound};
+use macadam_timeouts::Malformed;
 
 /// A type of setting: how it is read, how it is written, and what to tell somebody who got it wrong.
 pub(super) trait Value: Sized {
@@ -167,24 +170,6 @@ impl Value for HeaderName {
     }
 }
 
-impl Value for HandOver {
-    const EXPECTS: &'static str = "`auto`, `systemd`, `pass` or `close`";
-
-    fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "auto" => Self::Auto,
-            "systemd" => Self::Systemd,
-            "pass" => Self::Pass,
-            "close" => Self::Close,
-            _ => return None,
-        })
-    }
-
-    fn show(&self) -> String {
-        self.as_str().to_owned()
-    }
-}
-
 impl Value for OnDrain {
     const EXPECTS: &'static str = "`fail`, `404`, or a time with a unit, such as `10s`";
 
@@ -205,14 +190,10 @@ impl Value for OnDrain {
     }
 }
 
-macro_rules! choice {
-    ($(#[$meta:meta])* $name:ident, $expects:literal { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[non_exhaustive]
-        pub enum $name { $($(#[$doc])* $variant,)+ }
-
-        impl Value for $name {
+/// Choices, and the words for them.
+macro_rules! words {
+    ($($type:ty: $expects:literal { $($text:literal = $variant:ident),+ })+) => {
+        $(impl Value for $type {
             const EXPECTS: &'static str = $expects;
 
             fn parse(text: &str) -> Option<Self> {
@@ -223,9 +204,34 @@ macro_rules! choice {
             }
 
             fn show(&self) -> String {
-                match self { $(Self::$variant => $text,)+ }.to_owned()
+                let words = [$((Self::$variant, $text)),+];
+                // What has no word cannot have come from a source either.
+                let word = words.iter().find(|(choice, _)| choice == self);
+                word.map_or_else(|| format!("{self:?}"), |(_, word)| (*word).to_owned())
             }
-        }
+        })+
+    };
+}
+
+// Those of the leaves.
+words! {
+    HandOver: "`auto`, `systemd`, `pass` or `close`" {
+        "auto" = Auto, "systemd" = Systemd, "pass" = Pass, "close" = Close
+    }
+    Malformed: "`ignore` or `reject`" { "ignore" = Ignore, "reject" = Reject }
+    Mode: "`enforce`, `dry-run` or `off`" { "enforce" = Enforce, "dry-run" = DryRun, "off" = Off }
+    Access: "`info`, `debug` or `off`" { "info" = Info, "debug" = Debug, "off" = Off }
+    TrustInbound: "`link`, `trust` or `ignore`" { "link" = Link, "trust" = Trust, "ignore" = Ignore }
+}
+
+macro_rules! choice {
+    ($(#[$meta:meta])* $name:ident, $expects:literal { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$doc])* $variant,)+ }
+
+        words! { $name: $expects { $($text = $variant),+ } }
     };
 }
 
@@ -262,16 +268,6 @@ choice! {
 }
 
 choice! {
-    /// What becomes of a request whose header for that is malformed.
-    Malformed, "`ignore` or `reject`" {
-        /// It is served as if the header were not there.
-        Ignore = "ignore",
-        /// It is answered with 400.
-        Reject = "reject",
-    }
-}
-
-choice! {
     /// The form of the log.
     Logs, "`pretty`, `json` or `off`" {
         /// For a person at a terminal.
@@ -279,42 +275,6 @@ choice! {
         /// A JSON object a line.
         Json = "json",
         /// None: the service sets up a subscriber of its own.
-        Off = "off",
-    }
-}
-
-choice! {
-    /// The level of the line that is written of each request when it is over.
-    Access, "`info`, `debug` or `off`" {
-        /// `info`, and `debug` for one that was shed.
-        Info = "info",
-        /// `debug`.
-        Debug = "debug",
-        /// There is none.
-        Off = "off",
-    }
-}
-
-choice! {
-    /// What becomes of the trace that a caller says it is in.
-    TrustInbound, "`link`, `trust` or `ignore`" {
-        /// A request begins a trace of its own, with a link to the caller's.
-        Link = "link",
-        /// It continues the caller's: behind callers of one's own alone.
-        Trust = "trust",
-        /// It begins a trace of its own, and what the caller says is not looked at.
-        Ignore = "ignore",
-    }
-}
-
-choice! {
-    /// Whether requests are shed.
-    Shedding, "`enforce`, `dry-run` or `off`" {
-        /// They are.
-        Enforce = "enforce",
-        /// They are counted as if, and all served.
-        DryRun = "dry-run",
-        /// Nothing is decided.
         Off = "off",
     }
 }

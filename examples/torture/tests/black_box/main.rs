@@ -1,6 +1,7 @@
 //! The torture example as a process of its own, driven over sockets and signals.
 
 mod chain;
+mod collector;
 mod deadline;
 mod endless;
 mod hand_over;
