@@ -37,6 +37,8 @@ pub(crate) struct Service {
     pub(crate) lame_duck: Duration,
     /// Whether it may refuse requests when it has too much to do, as it does by default.
     pub(crate) sheds: bool,
+    /// What its probe says from the signal on: `health.on_drain`.
+    pub(crate) on_drain: &'static str,
 }
 
 /// How one instance follows another.
@@ -253,6 +255,7 @@ impl Post {
                     .env("MACADAM_LISTEN", self.address.to_string())
                     .env("MACADAM_ADMIN_LISTEN", admin.to_string())
                     .env("MACADAM_SHUTDOWN_LAME_DUCK", format!("{}ms", self.service.lame_duck.as_millis()))
+                    .env("MACADAM_HEALTH_ON_DRAIN", self.service.on_drain)
                     .env("MACADAM_TELEMETRY_LOGS", "json");
                 if !self.service.sheds {
                     command.env("MACADAM_LOAD_SHED_MODE", "off");

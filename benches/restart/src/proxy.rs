@@ -1,7 +1,7 @@
 //! HAProxy and nginx, each as strict as it can be told to be: what fails behind it fails in front of it.
 
 use std::{
-    env, fmt, fs,
+    env, fs,
     fs::{File, Permissions},
     net::{SocketAddr, TcpStream},
     os::unix::{fs::PermissionsExt, fs::chown, process::CommandExt},
@@ -17,6 +17,10 @@ use crate::{Result, instance::listen, load::pause};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Haproxy,
+    /// It speaks HTTP/2 to those behind it.
+    HaproxyHttp2,
+    /// A probe that is answered with 404 takes an instance out of new traffic, and does not call it dead.
+    HaproxyOn404,
     Nginx,
 }
 
@@ -30,7 +34,7 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn start(kind: Kind, backends: &[SocketAddr]) -> Result<Self> {
         let address = listen()?.local_addr()?;
-        let folder = env::temp_dir().join(format!("macadam-restart-{}-{kind}", id()));
+        let folder = env::temp_dir().join(format!("macadam-restart-{}-{}", id(), kind.program()));
         fs::create_dir_all(&folder)?;
         fs::set_permissions(&folder, Permissions::from_mode(0o755))?;
         let config = folder.join("config");
@@ -43,7 +47,8 @@ impl Proxy {
             chown(&folder, Some(NOBODY), Some(NOBODY))?;
             command.uid(NOBODY).gid(NOBODY);
         }
-        let process = command.spawn().map_err(|error| format!("{kind} does not start: {error}"))?;
+        let process =
+            command.spawn().map_err(|error| format!("{} does not start: {error}", kind.program()))?;
         let mut proxy = Self { process, folder, address };
         proxy.wait()?;
         Ok(proxy)
@@ -77,13 +82,27 @@ impl Drop for Proxy {
 }
 
 impl Kind {
+    /// What a service behind it should say to probes from the signal on: `health.on_drain`.
+    pub(crate) fn on_drain(self) -> &'static str {
+        if self == Self::HaproxyOn404 { "404" } else { "fail" }
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Self::Haproxy | Self::HaproxyHttp2 | Self::HaproxyOn404 => "haproxy",
+            Self::Nginx => "nginx",
+        }
+    }
+
     fn command(self, config: &Path, folder: &Path) -> Command {
         // Where Debian has them, which is not on everybody's path.
         let path = format!("{}:/usr/sbin", env::var("PATH").unwrap_or_default());
-        let mut command = Command::new(self.to_string());
+        let mut command = Command::new(self.program());
         command.env("PATH", path);
         match self {
-            Self::Haproxy => command.arg("-db").arg("-f").arg(config),
+            Self::Haproxy | Self::HaproxyHttp2 | Self::HaproxyOn404 => {
+                command.arg("-db").arg("-f").arg(config)
+            }
             Self::Nginx => command.arg("-p").arg(folder).arg("-e").arg("stderr").arg("-c").arg(config),
         };
         command
@@ -91,12 +110,14 @@ impl Kind {
 
     fn config(self, address: SocketAddr, backends: &[SocketAddr], folder: &Path) -> String {
         match self {
-            Self::Haproxy => {
+            Self::Haproxy | Self::HaproxyHttp2 | Self::HaproxyOn404 => {
+                let on_404 = if self == Self::HaproxyOn404 { "  http-check disable-on-404\n" } else { "" };
+                let proto = if self == Self::HaproxyHttp2 { " proto h2" } else { "" };
                 let servers = backends
                     .iter()
                     .enumerate()
-                    .map(|(number, backend)| format!("  server s{number} {backend}\n"));
-                HAPROXY.replace("ADDRESS", &address.to_string()) + &servers.collect::<String>()
+                    .map(|(number, backend)| format!("  server s{number} {backend}{proto}\n"));
+                HAPROXY.replace("ADDRESS", &address.to_string()) + on_404 + &servers.collect::<String>()
             }
             Self::Nginx => {
                 let servers = backends.iter().map(|backend| format!("    server {backend} max_fails=0;\n"));
@@ -106,15 +127,6 @@ impl Kind {
                     .replace("FOLDER", &folder.to_string_lossy())
             }
         }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Haproxy => "haproxy",
-            Self::Nginx => "nginx",
-        })
     }
 }
 

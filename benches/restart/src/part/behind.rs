@@ -13,10 +13,15 @@ use crate::{
 
 pub(super) fn run(plan: &Plan, add: &mut dyn FnMut(Row)) {
     // HAProxy asks for readiness, so that an instance may be away; nginx does not, so that its address has to answer.
-    let haproxy = ("HAProxy, one instance away at a time", Kind::Haproxy, Follow::Gap, &WITH_STREAMS[..]);
-    let nginx = ("nginx, each replaced in its place", Kind::Nginx, plan.overlap, &WITHOUT_STREAMS[..]);
-    for (what, front, follow, mix) in [haproxy, nginx] {
-        let control = Control::MustFail;
+    let away = |what, kind, control| (what, kind, Follow::Gap, &WITH_STREAMS[..], control);
+    let in_place = |what, kind, control| (what, kind, plan.overlap, &WITHOUT_STREAMS[..], control);
+    for (what, front, follow, mix, control) in [
+        away("HAProxy, one instance away at a time", Kind::Haproxy, Control::MustFail),
+        away("HAProxy in HTTP/2 to them, the same", Kind::HaproxyHttp2, Control::MayFail),
+        // The control's probe has no such answer.
+        away("HAProxy with `disable-on-404`, the same", Kind::HaproxyOn404, Control::None),
+        in_place("nginx, each replaced in its place", Kind::Nginx, Control::MustFail),
+    ] {
         let trial = Trial { what: what.into(), follow, front: Some(front), mix, must: true, control };
         add(trial.run(plan));
     }

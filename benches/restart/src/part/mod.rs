@@ -70,7 +70,7 @@ impl Part {
 
 impl Plan {
     fn service(&self, arm: Arm, follow: Follow, lame_duck: Duration) -> Service {
-        Service { arm, follow, lame_duck, sheds: self.sheds }
+        Service { arm, follow, lame_duck, sheds: self.sheds, on_drain: "fail" }
     }
 }
 

@@ -8,7 +8,7 @@ use super::{LAME_DUCK, Plan};
 use crate::{
     Result, doing,
     ending::Tally,
-    instance::{Arm, Follow, Post},
+    instance::{Arm, Follow, Post, Service},
     load::{Load, Part, pause},
     proxy::{self, Proxy},
     table::{Row, Verdict},
@@ -74,7 +74,9 @@ impl Trial {
     fn offer(&self, plan: &Plan, arm: Arm, follow: Follow) -> Result<Outcome> {
         for attempt in 1.. {
             let count = if self.front.is_some() { 3 } else { 1 };
-            let posts = (0..count).map(|_| Post::start(plan.service(arm, follow, LAME_DUCK)));
+            let on_drain = self.front.map_or("fail", proxy::Kind::on_drain);
+            let service = Service { on_drain, ..plan.service(arm, follow, LAME_DUCK) };
+            let posts = (0..count).map(|_| Post::start(service));
             let mut posts: Vec<_> = posts.collect::<Result<_>>()?;
             let addresses: Vec<_> = posts.iter().map(|post| post.address).collect();
             let proxy = self.front.map(|kind| Proxy::start(kind, &addresses)).transpose()?;
