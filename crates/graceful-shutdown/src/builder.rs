@@ -3,8 +3,12 @@
 use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 
 use crate::{
-    course::Course, error::ConfigError, fit::Times, hooks::Hook, lame_duck::LameDuck, reaper::Flush,
-    reload::Reload, run::Shutdown, watcher::Powers,
+    course::Course,
+    error::ConfigError,
+    hooks::Hook,
+    phases::{LameDuck, Times},
+    process::{Flush, Powers, Reload},
+    run::Shutdown,
 };
 
 /// What a [`Shutdown`] is made of.

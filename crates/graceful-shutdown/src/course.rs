@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    board::Board, lame_duck::LameDuckEnd, ledger::Ledger, reason::Reason, server_notes::ServerNotes,
+    hooks::Board, ledger::Ledger, phases::LameDuckEnd, reason::Reason, server_notes::ServerNotes,
     tasks::Tasks,
 };
 

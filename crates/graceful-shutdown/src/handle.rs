@@ -12,7 +12,12 @@ use macadam_core::{Gauges, InFlight, Metric, Phase, PhaseWatch, Reading, Request
 
 use tokio::task::JoinHandle;
 
-use crate::{course::Course, reason::Reason, tasks::TaskBuilder, turn::Turn, upgraded::Upgraded};
+use crate::{
+    course::Course,
+    reason::Reason,
+    streams::{Turn, Upgraded},
+    tasks::TaskBuilder,
+};
 
 /// Watches a [`Shutdown`](crate::Shutdown), and can begin it. Cheap to clone.
 #[derive(Clone, Debug)]

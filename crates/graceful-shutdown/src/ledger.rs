@@ -8,7 +8,7 @@ use std::sync::{
 
 use macadam_core::{End, InFlight, Outcome, Phase, PhaseWatch, RequestContext};
 
-use crate::{roll::NAMED, turns::Turns};
+use crate::{requests::NAMED, streams::Turns};
 
 #[derive(Debug)]
 pub(crate) struct Ledger {

@@ -221,58 +221,33 @@
 //! subsystems, and knows neither requests nor the process' end. tokio-util's `TaskTracker` waits for tasks, and a
 //! `CancellationToken` tells them; names, limits and panics are left to its user. None of them says what was cut.
 
-mod agenda;
-mod board;
-mod body;
 mod builder;
 mod course;
 mod error;
-mod fit;
-mod grace;
-mod guard;
 mod handle;
 mod hooks;
-mod lame_duck;
-mod layer;
 mod ledger;
-mod narrator;
-mod order;
-mod pace;
-mod plan;
-mod reaper;
+mod phases;
+mod process;
 mod reason;
-mod reload;
 mod report;
-mod roll;
+mod requests;
 mod run;
-mod seat;
 mod server_notes;
-mod service;
-mod signals;
-#[cfg(all(unix, feature = "systemd"))]
-mod systemd;
+mod streams;
 mod tasks;
-mod turn;
-mod turns;
-mod upgraded;
-mod watcher;
 
 pub use self::{
-    body::{DrainBody, Finite},
     builder::ShutdownBuilder,
     error::ConfigError,
-    grace::{GracePeriod, GracePeriodError},
-    guard::DrainGuard,
     handle::{Draining, ShutdownHandle},
     hooks::{Hook, HookEnd, HookReport},
-    lame_duck::LameDuckEnd,
-    layer::DrainLayer,
+    phases::LameDuckEnd,
+    process::{GracePeriod, GracePeriodError},
     reason::Reason,
     report::Report,
-    roll::CutRequest,
+    requests::{CutRequest, DrainBody, DrainFuture, DrainGuard, DrainLayer, DrainService, Finite},
     run::Shutdown,
-    service::{DrainFuture, DrainService},
+    streams::{EndsAtTurn, Turn, UntilDraining, Upgraded},
     tasks::{LostTask, TaskBuilder},
-    turn::{EndsAtTurn, Turn, UntilDraining},
-    upgraded::Upgraded,
 };

@@ -12,9 +12,9 @@ use macadam_core::Phase;
 
 use crate::{
     hooks::HookReport,
-    lame_duck::LameDuckEnd,
+    phases::LameDuckEnd,
     reason::Reason,
-    roll::{CutRequest, Roll},
+    requests::{CutRequest, Roll},
     tasks::{Lost, LostTask},
 };
 

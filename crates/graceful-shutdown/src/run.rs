@@ -6,18 +6,15 @@ use macadam_core::Phase;
 use tokio::{sync::SetOnce, time::Instant};
 
 use crate::{
-    agenda::Agenda,
     builder::{BUDGET, ShutdownBuilder},
     course::Course,
-    fit::{EXIT, RESERVED},
     handle::{Draining, ShutdownHandle},
-    layer::DrainLayer,
-    narrator::Narrator,
-    plan::Plan,
+    hooks::Agenda,
+    phases::{EXIT, Narrator, Plan, RESERVED},
+    process::{self, Powers},
     reason::Reason,
     report::Report,
-    roll::{CutRequest, Roll},
-    watcher::{self, Powers},
+    requests::{CutRequest, DrainLayer, Roll},
 };
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -95,7 +92,7 @@ impl Shutdown {
         let quiet = SetOnce::new();
         let served = async {
             // Serving → … → Cleanup: by the watcher if something has to be cut, by us if nothing has.
-            let mut served = match watcher::start(&course, plan, powers).await {
+            let mut served = match process::start(&course, plan, powers).await {
                 Ok(()) => drain(&course, serve, &mut narrator).await,
                 Err(error) => {
                     course.server_ended(Reason::ServerFailed);

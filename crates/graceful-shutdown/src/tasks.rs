@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{course::Course, roll::Roll};
+use crate::{course::Course, requests::Roll};
 
 /// A task of the service's own that is about to be spawned, by [`ShutdownHandle::task`](crate::ShutdownHandle::task).
 #[derive(Debug)]

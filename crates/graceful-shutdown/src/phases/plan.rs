@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use macadam_core::Phase;
 
-use crate::lame_duck::{LameDuck, LameDuckEnd, Seen};
+use super::lame_duck::{LameDuck, LameDuckEnd, Seen};
 
 /// How long the phases may take. Everything else here is counted from the shutdown's begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

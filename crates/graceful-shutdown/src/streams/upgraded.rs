@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use macadam_core::{End, InFlightGuard, Outcome, RequestContext, Stage};
 
-use crate::{ledger::Ledger, turn::Turn};
+use super::turn::Turn;
+use crate::ledger::Ledger;
 
 /// A connection that went over to another protocol, a WebSocket say, for as long as this is there.
 ///

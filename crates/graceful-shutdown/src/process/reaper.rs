@@ -12,7 +12,7 @@ use std::{
 use macadam_core::Phase;
 use tracing::{Dispatch, dispatcher};
 
-use crate::{course::Course, report::exit_code, roll::Roll};
+use crate::{course::Course, report::exit_code, requests::Roll};
 
 /// Says what is stuck, and exits.
 #[derive(Debug)]

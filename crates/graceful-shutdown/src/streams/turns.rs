@@ -27,7 +27,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::pace::Pace;
+use super::pace::Pace;
 
 /// All who wait for their turn to end.
 pub(crate) struct Turns {

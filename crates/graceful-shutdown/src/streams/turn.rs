@@ -11,10 +11,8 @@ use std::{
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use crate::{
-    handle::ShutdownHandle,
-    turns::{Place, Turns},
-};
+use super::turns::{Place, Turns};
+use crate::handle::ShutdownHandle;
 
 /// Resolves when it is one's turn to end, once the drain has begun; and at once from then on.
 ///

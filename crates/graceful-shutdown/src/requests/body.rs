@@ -13,10 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use macadam_core::Streaming;
 use pin_project_lite::pin_project;
 
-use crate::{
-    guard::DrainGuard,
-    turns::{Place, Turns},
-};
+use super::guard::DrainGuard;
+use crate::streams::{Place, Turns};
 
 pin_project! {
     /// The body of a response behind a [`DrainLayer`](crate::DrainLayer): the service's, unchanged, unless that is a

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header::CONNECTION, response};
 use macadam_core::{End, Guard, Outcome, Phase, RequestContext, Stage};
 
-use crate::{ledger::Ledger, seat::Seat, turns::Turns};
+use super::seat::Seat;
+use crate::{ledger::Ledger, streams::Turns};
 
 /// What a [`DrainLayer`](crate::DrainLayer) holds for a request until its response is over.
 #[derive(Debug)]

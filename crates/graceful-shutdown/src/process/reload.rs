@@ -5,9 +5,9 @@ use std::{borrow::Cow, error::Error, fmt, pin::Pin, sync::Arc, time::Duration};
 use macadam_core::Phase;
 use tokio::time::{Instant, timeout};
 
-use crate::course::Course;
 #[cfg(all(unix, feature = "systemd"))]
-use crate::systemd::Systemd;
+use super::systemd::Systemd;
+use crate::course::Course;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Running = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;

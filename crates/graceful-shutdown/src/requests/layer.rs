@@ -5,7 +5,8 @@ use std::sync::Arc;
 use macadam_core::{InFlight, PhaseWatch};
 use tower_layer::Layer;
 
-use crate::{ledger::Ledger, service::DrainService};
+use super::service::DrainService;
+use crate::ledger::Ledger;
 
 /// Keeps each request in the in-flight table until its response is over.
 ///

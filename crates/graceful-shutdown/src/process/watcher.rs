@@ -14,15 +14,16 @@ use tokio::{
 };
 
 #[cfg(all(unix, feature = "systemd"))]
-use crate::systemd::Systemd;
-use crate::{
-    course::{Course, Told},
-    lame_duck::Seen,
-    plan::{Plan, Progress, Step},
+use super::systemd::Systemd;
+use super::{
     reaper::{Flush, Reaper, Verdict},
-    reason::Reason,
     reload::{Reload, Reloader},
     signals::{Signal, Signals},
+};
+use crate::{
+    course::{Course, Told},
+    phases::{Plan, Progress, Seen, Step},
+    reason::Reason,
 };
 
 /// What the thread may do to the process.

@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::order::{Begin, Needs};
+use super::order::{Begin, Needs};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Running = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
+use super::{lame_duck::LameDuck, plan::Plan};
 use crate::{
-    agenda::Agenda,
     error::Fault,
-    hooks::Hook,
-    lame_duck::LameDuck,
-    order::{Begin, Chain, Order},
-    plan::Plan,
+    hooks::{Agenda, Begin, Chain, Hook, Order},
 };
 
 /// What the phases were given.

@@ -6,11 +6,11 @@ use futures_util::future::join_all;
 use macadam_core::Phase;
 use tokio::sync::SetOnce;
 
-use crate::{
-    course::Course,
-    hooks::{Hook, HookReport},
+use super::{
+    hook::{Hook, HookReport},
     order::{Begin, Order},
 };
+use crate::course::Course;
 
 /// Hooks that have an order, and a limit each.
 #[derive(Debug)]

@@ -12,7 +12,8 @@ use macadam_core::{BodyRule, GuardedBody, GuardedFuture};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::{body::DrainBody, guard::DrainGuard, ledger::Ledger};
+use super::{body::DrainBody, guard::DrainGuard};
+use crate::ledger::Ledger;
 
 /// The service made by a [`DrainLayer`](crate::DrainLayer).
 #[derive(Clone, Debug)]
