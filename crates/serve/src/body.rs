@@ -13,11 +13,10 @@ use hyper::body::Incoming;
 use macadam_core::{Outcome, RequestContext, Stage};
 
 use crate::{
-    clocks::DRAIN_BODY_IDLE,
+    clocks::{DRAIN_BODY_IDLE, Look, Patience},
     conn::Conn,
     error::BodyError,
     order::Order,
-    patience::{Look, Patience},
 };
 
 /// A request's body, with a clock on the client.

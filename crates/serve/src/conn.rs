@@ -20,8 +20,8 @@ use atomic_waker::AtomicWaker;
 use tokio::time::Instant;
 
 use crate::{
-    clocks::Clocks, error::BodyErrorKind, frames::Http2, house::House, mechanism::Mechanism, order::Order,
-    reason::CloseReason, unread::Unread,
+    clocks::Clocks, error::BodyErrorKind, house::House, http1::Unread, http2::Http2, mechanism::Mechanism,
+    order::Order, reason::CloseReason,
 };
 
 /// The shared state of one connection.

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use tokio::{net::TcpStream, time::Instant};
 
 use crate::{
-    age::Age,
-    clocks::Waiting,
+    clocks::{Age, Waiting},
     conn::Conn,
+    door::Room,
     http1, http2,
     io::Io,
-    rooms::Room,
     service::App,
     sniff::{Opening, sniff},
     transport::{Door, Opened},

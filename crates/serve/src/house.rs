@@ -14,12 +14,11 @@ use tokio::{
 };
 
 use crate::{
-    addresses::Seat,
     conn::{Conn, NOT_WAITING},
+    door::{Room, Rooms, Seat},
     figures::Figures,
     mechanism::Mechanism,
     order::Order,
-    rooms::{Room, Rooms},
 };
 
 /// The connections of a server, their orders and their figures.

@@ -14,15 +14,14 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
+    clocks::{Crumbs, Look, Patience},
     conn::{Conn, Place},
-    crumbs::Crumbs,
-    frames::{Frames, PREFACE},
-    linger::Linger,
+    door::Room,
+    http1::Linger,
+    http2::{Frames, PREFACE},
     mechanism::Mechanism,
     order::Order,
-    patience::{Look, Patience},
     reason::CloseReason,
-    rooms::Room,
     transport::{Protocol, Transport},
 };
 

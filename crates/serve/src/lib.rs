@@ -222,65 +222,43 @@
 //!   reset too: closing it would say that the answer was whole.
 //! - HTTP/2 without TLS knows of WebSockets (RFC 8441), as `axum::serve` does, and hyper alone does not.
 
-mod accept;
-mod addresses;
-mod age;
-mod alarm;
 mod body;
-mod cancel;
 mod clocks;
 mod conn;
 mod connection;
-mod crumbs;
-mod descriptors;
-#[cfg(feature = "axum")]
-mod drain_listener;
-mod entrance;
+mod door;
 mod error;
-mod farewell;
 mod figures;
-mod frames;
 mod hand_over;
 mod handle;
 mod house;
 mod http1;
 mod http2;
 mod io;
-mod late;
-mod linger;
-#[cfg(feature = "axum")]
-mod linked;
-mod listen;
 mod mechanism;
 mod order;
-mod patience;
-mod reading;
 mod reason;
-mod rooms;
 mod server;
 mod service;
 mod sniff;
+#[cfg(feature = "axum")]
+mod stock;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
-mod unread;
 
 #[doc(hidden)]
 pub use self::mechanism::Mechanism;
+#[cfg(feature = "axum")]
+pub use self::stock::{Connection, DrainListener, ExchangeFuture, Linked, LinkedFuture, LinkedService};
 #[cfg(feature = "tls")]
 pub use self::tls::{Tls, TlsError, TlsHandle};
 pub use self::{
     body::Body,
-    descriptors::raise_descriptor_limit,
+    door::{Listen, raise_descriptor_limit},
     error::{BodyError, BodyErrorKind},
     hand_over::{HandOver, HandedOver, Listener, Origin},
     handle::Handle,
-    listen::Listen,
     reason::CloseReason,
     server::{Served, Server},
-};
-#[cfg(feature = "axum")]
-pub use self::{
-    drain_listener::{Connection, DrainListener},
-    linked::{ExchangeFuture, Linked, LinkedFuture, LinkedService},
 };

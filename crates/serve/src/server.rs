@@ -13,19 +13,15 @@ use tower_service::Service;
 use tracing::info;
 
 use crate::{
-    addresses::Addresses,
     body::Body,
-    clocks::{Clocks, MaxAge, NO_LIMIT},
+    clocks::{Clocks, MaxAge, NO_LIMIT, UNSENT},
     conn::Conn,
     connection,
-    descriptors::{connections_in, raise_descriptor_limit},
-    entrance::{Arrival, Entrance, Limits},
+    door::{Addresses, Arrival, Entrance, Limits, Listen, connections_in, raise_descriptor_limit},
     hand_over::Listener,
     handle::Handle,
     house::House,
-    listen::Listen,
     order::{Order, Orders},
-    patience::UNSENT,
     service::{App, BoxError},
     transport::Door,
 };

@@ -24,8 +24,8 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::{
-    body::Body, cancel::CancelBody, conn::Conn, mechanism::Mechanism, order::Order, reason::CloseReason,
-    unread::Drain,
+    body::Body, conn::Conn, http1::Drain, http2::CancelBody, mechanism::Mechanism, order::Order,
+    reason::CloseReason,
 };
 
 /// The bounds of [`Server::serve`](crate::Server::serve), in one name.

@@ -4,7 +4,7 @@ use std::{future::poll_fn, task::Poll};
 
 use tokio::time::Instant;
 
-use crate::{alarm::Alarm, frames::PREFACE, io::Io, order::Order, reason::CloseReason, transport::Protocol};
+use crate::{clocks::Alarm, http2::PREFACE, io::Io, order::Order, reason::CloseReason, transport::Protocol};
 
 /// How a connection opened.
 pub(crate) enum Opening {

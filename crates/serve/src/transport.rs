@@ -17,7 +17,7 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-use crate::{alarm::Alarm, conn::Conn, reason::CloseReason};
+use crate::{clocks::Alarm, conn::Conn, reason::CloseReason};
 
 /// A connection's socket, or the TLS session on it.
 pub(crate) enum Transport {

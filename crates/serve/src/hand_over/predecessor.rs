@@ -17,7 +17,7 @@ use super::{
     protocol::{self, Answer},
     successors::Successors,
 };
-use crate::listen::{Companion, Listen};
+use crate::door::{Companion, Listen};
 
 /// What an ask comes to.
 enum Asked {

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use super::{Listener, Origin};
-use crate::listen::{Companion, Listen};
+use crate::door::{Companion, Listen};
 
 /// The socket that systemd made for this process, if it did.
 ///

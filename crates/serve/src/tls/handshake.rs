@@ -11,8 +11,7 @@ use tracing::debug;
 
 use super::{Tls, records::Records};
 use crate::{
-    alarm::Alarm,
-    clocks::sooner_in_a_drain,
+    clocks::{Alarm, sooner_in_a_drain},
     conn::Conn,
     order::Order,
     reason::CloseReason,

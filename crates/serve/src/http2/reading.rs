@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
+    clocks::{Look, Patience},
     conn::Conn,
-    patience::{Look, Patience},
 };
 
 /// Whether the peer lets us send what there is for it. One that opens no window is never asked by h2 to take anything,

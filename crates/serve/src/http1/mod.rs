@@ -1,5 +1,9 @@
 //! An HTTP/1 connection: hyper's, with our clocks beside it.
 
+mod late;
+mod linger;
+mod unread;
+
 use std::{
     future::poll_fn,
     pin::Pin,
@@ -14,13 +18,15 @@ use tokio::{
 };
 use tracing::debug;
 
+use self::late::request_timeout;
+pub(crate) use self::{
+    linger::Linger,
+    unread::{Drain, Unread},
+};
 use crate::{
-    age::{Age, Stage},
-    alarm::Alarm,
-    clocks::Waiting,
+    clocks::{Age, Alarm, Stage, Waiting},
     conn::Place,
     io::Io,
-    late::request_timeout,
     order::Order,
     reason::CloseReason,
     service::{App, ConnService},

@@ -4,8 +4,8 @@ use std::{cmp::Reverse, sync::Arc};
 
 use slab::Slab;
 
+use super::addresses::Seat;
 use crate::{
-    addresses::Seat,
     conn::{Conn, NOT_WAITING},
     reason::CloseReason,
 };

@@ -4,10 +4,8 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Duration, Instant};
 
-use crate::{
-    alarm::Alarm,
-    conn::{Conn, Place},
-};
+use super::alarm::Alarm;
+use crate::conn::{Conn, Place};
 
 /// Reads ever more seldom from a client that takes long over a head, a few bytes at a time.
 ///

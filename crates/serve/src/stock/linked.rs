@@ -19,7 +19,8 @@ use macadam_core::{BodyRule, GuardedFuture};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::{conn::Conn, drain_listener::DrainListener, service::Exchange};
+use super::drain_listener::DrainListener;
+use crate::{conn::Conn, service::Exchange};
 
 /// Links each request to its connection, for a [`DrainListener`]: a connection does not know by itself what of its bytes is
 /// a request, or whether its answer is over.

@@ -1,8 +1,19 @@
 //! The clocks of a connection: how long each of its waits may last.
 
+mod age;
+mod alarm;
+mod crumbs;
+mod patience;
+
 use macadam_core::body::MinRate;
 use tokio::time::{Duration, Instant};
 
+pub(crate) use self::{
+    age::{Age, Stage},
+    alarm::Alarm,
+    crumbs::Crumbs,
+    patience::{Look, Patience, UNSENT},
+};
 use crate::{conn::Conn, house::House, mechanism::Mechanism, order::Order};
 
 /// How long each wait may last.

@@ -11,10 +11,7 @@ use std::task::{Context, Poll, ready};
 use macadam_core::body::{MinRate, Pace};
 use tokio::time::{Duration, Instant};
 
-use crate::{
-    alarm::Alarm,
-    clocks::{Clocks, NO_LIMIT},
-};
+use super::{Clocks, NO_LIMIT, alarm::Alarm};
 
 /// The patience with one peer, in one direction.
 pub(crate) struct Patience {

@@ -16,7 +16,7 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-use crate::{alarm::Alarm, frames::Frames, transport::Transport};
+use crate::{clocks::Alarm, http2::Frames, transport::Transport};
 
 /// Reads and discards, after our side has said its last.
 pub(crate) struct Linger {

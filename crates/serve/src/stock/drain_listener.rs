@@ -22,15 +22,13 @@ use tokio::{
 };
 
 use crate::{
-    accept::Acceptor,
-    alarm::Alarm,
-    clocks::Clocks,
+    clocks::{Alarm, Clocks},
     conn::{Conn, Place},
-    entrance::TO_SHAKE_HANDS,
-    frames::PREFACE,
+    door::{Acceptor, TO_SHAKE_HANDS},
     hand_over::HandedOver,
     handle::Handle,
     house::House,
+    http2::PREFACE,
     io::Io,
     order::{Order, Orders},
     reason::CloseReason,

@@ -10,10 +10,7 @@ use std::{
 
 use tokio::time::{Duration, Instant};
 
-use crate::{
-    alarm::Alarm,
-    clocks::{Clocks, MaxAge},
-};
+use super::{Clocks, MaxAge, alarm::Alarm};
 
 /// The age of one connection.
 pub(crate) struct Age {

@@ -8,9 +8,11 @@ use tokio::{
     time::{Duration, sleep},
 };
 
-use crate::{
+use super::{
     accept::Acceptor,
     addresses::{Addresses, Seat},
+};
+use crate::{
     hand_over::{Listener, Succession},
     house::House,
     mechanism::Mechanism,

@@ -1,5 +1,10 @@
 //! An HTTP/2 connection: hyper's, with our clocks beside it.
 
+mod cancel;
+mod farewell;
+mod frames;
+mod reading;
+
 use std::{
     future::poll_fn,
     pin::pin,
@@ -10,11 +15,13 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tracing::debug;
 
+use self::farewell::{Farewell, Word};
+pub(crate) use self::{
+    cancel::CancelBody,
+    frames::{Frames, Http2, PREFACE},
+};
 use crate::{
-    age::Age,
-    alarm::Alarm,
-    clocks::Waiting,
-    farewell::{Farewell, Word},
+    clocks::{Age, Alarm, Waiting},
     http1::MAX_HEAD,
     io::Io,
     order::Order,

@@ -7,7 +7,7 @@
 //! - A peer that reads GOAWAY before its first request fails that unsent. So a connection is told when it has answered a
 //!   stream; in the drain when it has opened one, or has had a second for that.
 //! - h2 has no clock on the acknowledgement. A peer that does not acknowledge is served for as long as it runs streams, and
-//!   hung up on a second after the last one: an end of file, behind which [linger](crate::linger) reads on.
+//!   hung up on a second after the last one: an end of file, behind which linger reads on.
 
 use std::{
     sync::Arc,
@@ -16,14 +16,12 @@ use std::{
 
 use tokio::time::{Duration, Instant};
 
+use super::reading::Reading;
 use crate::{
-    age::{Age, Stage},
-    alarm::Alarm,
-    clocks::Waiting,
+    clocks::{Age, Alarm, Stage, Waiting},
     conn::Conn,
     mechanism::Mechanism,
     order::Order,
-    reading::Reading,
     reason::CloseReason,
 };
 
