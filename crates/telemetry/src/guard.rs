@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use http::{Method, StatusCode, response};
-use macadam_core::{End, Guard, RequestContext, Share, Streaming, context::Id};
+use macadam_core::{End, Guard, Outcome, Rejection, RequestContext, Share, Streaming, context::Id};
 use tracing::{Span, field::Empty};
 
 use crate::{
@@ -81,6 +81,16 @@ impl RequestGuard {
         &self.span
     }
 
+    /// The status that the client gets. What a handler makes of a body that did not come in time, whoever waits for that body
+    /// further out answers with 408.
+    fn answered(&self, head: &response::Parts) -> StatusCode {
+        let failed = head.status.is_client_error() || head.status.is_server_error();
+        let is_late = failed
+            && self.context.outcome() == Outcome::TimedOut
+            && head.extensions.get::<Rejection>().is_none();
+        if is_late { StatusCode::REQUEST_TIMEOUT } else { head.status }
+    }
+
     /// Whether the response goes on for as long as its client likes.
     fn goes_on(&self, head: &response::Parts) -> bool {
         let switches = head.status == StatusCode::SWITCHING_PROTOCOLS
@@ -100,7 +110,8 @@ impl RequestGuard {
 
 impl Guard for RequestGuard {
     fn head(&mut self, head: &mut response::Parts) {
-        self.status = Some(head.status);
+        let status = self.answered(head);
+        self.status = Some(status);
         self.streams = self.goes_on(head);
         let route = self.context.route();
         self.recorder.first_byte(
@@ -110,7 +121,7 @@ impl Guard for RequestGuard {
         );
         if !self.span.is_disabled() {
             // Signed, since to OpenTelemetry an unsigned one is text.
-            self.span.record("http.response.status_code", i64::from(head.status.as_u16()));
+            self.span.record("http.response.status_code", i64::from(status.as_u16()));
             self.record_route();
         }
     }

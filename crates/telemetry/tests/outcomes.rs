@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
-use macadam_core::{Outcome, Outcomes, RequestContext};
+use macadam_core::{Kind, Outcome, Outcomes, Rejection, RequestContext};
 use macadam_telemetry::TelemetryLayer;
 use macadam_test::{ScriptedBody, Step};
 use tokio::time::sleep;
@@ -64,6 +64,18 @@ async fn a_5xx_and_what_was_cut_have_failed_and_are_noted_however_quick_and_a_4x
         let outcomes = one(answer(StatusCode::OK), TICK, Some(cut)).await;
         assert_eq!((outcomes.count(cut), outcomes.failed(), outcomes.noted()[0].outcome), (1, 1, cut));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_made_of_a_body_that_did_not_come_is_told_as_the_408_that_its_client_gets() {
+    let noted = async |response| one(response, TICK, Some(Outcome::TimedOut)).await.noted()[0].status;
+    assert_eq!(noted(answer(StatusCode::BAD_REQUEST)).await, Some(StatusCode::REQUEST_TIMEOUT));
+    assert_eq!(noted(answer(StatusCode::INTERNAL_SERVER_ERROR)).await, Some(StatusCode::REQUEST_TIMEOUT));
+    // Who answers all the same is not contradicted, and neither is a deadline.
+    assert_eq!(noted(answer(StatusCode::OK)).await, Some(StatusCode::OK));
+    let mut expired = answer(StatusCode::GATEWAY_TIMEOUT);
+    expired.extensions_mut().insert(Rejection::new(Kind::DeadlineExceeded));
+    assert_eq!(noted(expired).await, Some(StatusCode::GATEWAY_TIMEOUT));
 }
 
 #[tokio::test(start_paused = true)]
