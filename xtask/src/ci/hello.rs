@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::service::Service;
 use crate::Result;
+use crate::service::Service;
 
 /// From its start to its first answer, on a machine that is busy.
 const START: Duration = Duration::from_secs(30);
@@ -19,6 +19,6 @@ pub(super) fn run() -> Result {
 
     service.get_ok(service.admin, "/readyz?verbose", START)?;
 
-    let status = service.terminate(STOP)?;
+    let (status, _) = service.terminate(STOP)?;
     if status.success() { Ok(()) } else { Err(format!("hello did not end with 0: {status}").into()) }
 }

@@ -1,9 +1,7 @@
 //! `cargo xtask ci`: what `.ci/run` runs, and the same on a desk.
 
 mod hello;
-mod http;
 mod jobs;
-mod service;
 mod slow_clients;
 mod summary;
 

@@ -1,14 +1,12 @@
 //! slowhttptest's four attacks on `examples/torture`, and a healthy client beside them.
 
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::Duration;
 
-use super::http;
-use super::service::Service;
-use crate::Result;
 use crate::line::Line;
-use crate::stopwatch::Stopwatch;
+use crate::service::Service;
+use crate::stopwatch::{Stopwatch, pause};
+use crate::{Result, http};
 
 /// Limits of a few seconds, so that all is over in less than a minute. A reader has five of them, and two for a lump.
 const SETTINGS: &[(&str, &str)] = &[
@@ -48,7 +46,7 @@ pub(super) fn run() -> Result {
     for attack in ATTACKS {
         attack.run(&service)?;
     }
-    let status = service.terminate(STOP)?;
+    let (status, _) = service.terminate(STOP)?;
     if status.success() { Ok(()) } else { Err(format!("torture did not end with 0: {status}").into()) }
 }
 
@@ -85,7 +83,7 @@ impl Attack {
                 )
                 .into());
             }
-            pause();
+            pause(Duration::from_millis(100));
         }
         println!(
             "  {}: gone after {stopwatch}; a healthy client was served {served} times, within {worst:?}",
@@ -120,11 +118,6 @@ fn value(status: &str, name: &str) -> Option<u64> {
     let (_, rest) = rest.split_once("\"value\":")?;
     let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
-}
-
-#[expect(clippy::disallowed_methods, reason = "no runtime here, and the other processes live in real time")]
-fn pause() {
-    thread::sleep(Duration::from_millis(100));
 }
 
 #[cfg(test)]

@@ -2,32 +2,43 @@
 
 use std::env;
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, ExitStatus};
-use std::thread;
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::http::{self, Answer};
 use crate::Result;
+use crate::http::{self, Answer};
 use crate::line::Line;
-use crate::stopwatch::Stopwatch;
+use crate::stopwatch::{Stopwatch, poll};
 
 /// A running service, killed when it is dropped.
-pub(super) struct Service {
+pub(crate) struct Service {
     process: Child,
     /// Where requests go.
-    pub(super) listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Where probes go.
-    pub(super) admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl Service {
-    /// Builds the example and starts it, with two free ports and what is given as its only settings.
+    /// Builds the example and starts it, with two free ports and what is given as its only settings, and its log on our terminal.
     ///
     /// # Errors
     /// Where it does not build or start.
-    pub(super) fn start(example: &str, settings: &[(&'static str, &str)]) -> Result<Self> {
+    pub(crate) fn start(example: &str, settings: &[(&'static str, &str)]) -> Result<Self> {
+        Self::start_with_log(example, settings, Stdio::inherit())
+    }
+
+    /// The same with its log somewhere else.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn start_with_log(
+        example: &str,
+        settings: &[(&'static str, &str)],
+        log: Stdio,
+    ) -> Result<Self> {
         Line::new("cargo build --package").word(example).run()?;
         let [listen, admin] = free_addresses()?;
         // On Unix cargo becomes the program that it runs, so that the signals go to the service.
@@ -44,14 +55,14 @@ impl Service {
                 command.env_remove(name);
             }
         }
-        Ok(Self { process: command.spawn()?, listen, admin })
+        Ok(Self { process: command.stdout(log).spawn()?, listen, admin })
     }
 
     /// GETs until it is answered by 200, for at most `patience`.
     ///
     /// # Errors
     /// Where the time is over, with the last answer or error, or where the process has ended.
-    pub(super) fn get_ok(&mut self, address: SocketAddr, target: &str, patience: Duration) -> Result<Answer> {
+    pub(crate) fn get_ok(&mut self, address: SocketAddr, target: &str, patience: Duration) -> Result<Answer> {
         let mut last = String::from("nothing was tried");
         let answer = poll(patience, || {
             if let Some(status) = self.process.try_wait()? {
@@ -69,17 +80,18 @@ impl Service {
         Ok(answer)
     }
 
-    /// Asks it to stop by SIGTERM, and waits for its exit for at most `patience`.
+    /// Asks it to stop by SIGTERM, and waits for its exit for at most `patience`; says how it ended, and how long that took.
     ///
     /// # Errors
     /// Where it is still running then; dropping it kills it.
-    pub(super) fn terminate(mut self, patience: Duration) -> Result<ExitStatus> {
+    pub(crate) fn terminate(mut self, patience: Duration) -> Result<(ExitStatus, Duration)> {
         kill_process(Pid::from_child(&self.process), Signal::TERM)?;
         let stopwatch = Stopwatch::start();
         let status = poll(patience, || Ok(self.process.try_wait()?))?;
         let status = status.ok_or_else(|| format!("the service still ran {patience:?} after SIGTERM"))?;
+        let after = stopwatch.elapsed();
         println!("  SIGTERM: {status} after {stopwatch}");
-        Ok(status)
+        Ok((status, after))
     }
 }
 
@@ -93,26 +105,14 @@ impl Drop for Service {
 
 /// Whether a variable that we inherited would be a setting of the service, beside the two that it is given.
 fn is_setting(name: &str) -> bool {
-    name.starts_with("MACADAM_") && !["MACADAM_LISTEN", "MACADAM_ADMIN_LISTEN"].contains(&name)
+    let is_ours = name.starts_with("MACADAM_") && !["MACADAM_LISTEN", "MACADAM_ADMIN_LISTEN"].contains(&name);
+    is_ours || name.starts_with("OTEL_") || name == "RUST_LOG"
 }
 
 /// Two ports that nobody holds: both are taken before either is let go, so that they differ.
-fn free_addresses() -> Result<[SocketAddr; 2]> {
+pub(crate) fn free_addresses() -> Result<[SocketAddr; 2]> {
     let listeners = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
     Ok([listeners[0].local_addr()?, listeners[1].local_addr()?])
-}
-
-/// Tries every 20 ms until `attempt` has something, for at most `patience`.
-#[expect(clippy::disallowed_methods, reason = "no runtime here, and the other process lives in real time")]
-fn poll<T>(patience: Duration, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
-    let stopwatch = Stopwatch::start();
-    loop {
-        let found = attempt()?;
-        if found.is_some() || stopwatch.elapsed() > patience {
-            return Ok(found);
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[cfg(test)]
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn an_end_by_the_signal_is_not_a_success() {
-        let status = service("sleep 60").terminate(Duration::from_secs(15)).unwrap();
+        let (status, _) = service("sleep 60").terminate(Duration::from_secs(15)).unwrap();
         assert!(!status.success());
     }
 

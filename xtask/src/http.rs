@@ -8,30 +8,47 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     head: String,
-    /// As it was sent, chunks and all.
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
     fn parse(raw: &str) -> Option<Self> {
         let (head, body) = raw.split_once("\r\n\r\n")?;
         let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-        Some(Self { status, head: head.to_owned(), body: body.to_owned() })
+        let mut answer = Self { status, head: head.to_owned(), body: body.to_owned() };
+        if answer.header("transfer-encoding") == Some("chunked") {
+            answer.body = unchunked(body)?;
+        }
+        Some(answer)
     }
 
     /// The value of the first header of this name, in any case.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let headers = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
         headers.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 }
 
+/// What was sent in chunks; nothing where that is not whole.
+fn unchunked(mut body: &str) -> Option<String> {
+    let mut whole = String::new();
+    loop {
+        let (length, rest) = body.split_once("\r\n")?;
+        let length = usize::from_str_radix(length, 16).ok()?;
+        whole.push_str(rest.get(..length)?);
+        body = rest.get(length..)?.strip_prefix("\r\n")?;
+        if length == 0 {
+            return Some(whole);
+        }
+    }
+}
+
 /// # Errors
 /// Where nobody listens, where the answer is not HTTP/1.1, or where nothing comes for five seconds.
-pub(super) fn get(address: SocketAddr, target: &str) -> io::Result<Answer> {
+pub(crate) fn get(address: SocketAddr, target: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -51,6 +68,13 @@ mod tests {
         assert_eq!((answer.status, answer.body.as_str()), (200, "hello"));
         assert_eq!(answer.header("x-request-id"), Some("7"));
         assert_eq!(answer.header("retry-after"), None);
+    }
+
+    #[test]
+    fn chunks_are_put_together_and_one_that_is_cut_is_no_answer() {
+        let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n";
+        assert_eq!(Answer::parse(answer).unwrap().body, "hello!");
+        assert!(Answer::parse(answer.trim_end_matches("0\r\n\r\n")).is_none());
     }
 
     #[test]
