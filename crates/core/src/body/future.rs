@@ -86,12 +86,13 @@ where
             }
         };
         let (mut head, body) = response.into_parts();
-        let mut hold = this.hold.hand_on();
-        if let Some(guard) = hold.guard_mut() {
+        // The guard is large, so it is told here, and moved but once.
+        if let Some(guard) = this.hold.guard_mut() {
             guard.head(&mut head);
         }
-        let body = inside(hold.guard(), &head, body);
-        let body = GuardedBody::sent_or_dropped(body, hold, this.rule.drops(head.status));
+        let body = inside(this.hold.guard(), &head, body);
+        let unsent = this.hold.begin(&body, this.rule.drops(head.status));
+        let body = GuardedBody::begun(body, unsent, this.hold.hand_on());
         Poll::Ready(Ok(Response::from_parts(head, outside(body))))
     }
 }

@@ -1,6 +1,7 @@
 //! What is held for a request, and told how the request ended.
 
 use http::response;
+use http_body::Body;
 
 use crate::context::Outcome;
 
@@ -80,6 +81,19 @@ impl<G: Guard> Hold<G> {
     /// The guard, unless it has ended.
     pub fn guard_mut(&mut self) -> Option<&mut G> {
         self.guard.as_mut()
+    }
+
+    /// The head of a response with this body is about to be handed on. Ends the guard if that is all there is, and returns how many
+    /// bytes are to come, where that is known.
+    #[inline]
+    pub(super) fn begin(&mut self, body: &impl Body, drops_body: bool) -> Option<u64> {
+        let unsent = body.size_hint().exact();
+        if drops_body || unsent == Some(0) || body.is_end_stream() {
+            self.end(End::Finished);
+        } else if let Some(guard) = self.guard_mut() {
+            guard.handed_on();
+        }
+        unsent
     }
 
     /// Polls what the guard is held for, and remembers it if that panics.

@@ -33,32 +33,23 @@ pin_project! {
 impl<B: Body, G: Guard> GuardedBody<B, G> {
     /// Holds `guard` until `body` is over, which may be now.
     pub fn new(body: B, guard: G) -> Self {
-        Self::held(body, Hold::new(guard))
+        Self::held(body, Hold::new(guard), false)
     }
 
     /// Holds `guard` until the body of `response` is over; at once if the server will not send it.
     pub fn for_response(rule: BodyRule, response: Response<B>, guard: G) -> Response<Self> {
         let drops_body = rule.drops(response.status());
-        response.map(|body| Self::sent_or_dropped(body, Hold::new(guard), drops_body))
+        response.map(|body| Self::held(body, Hold::new(guard), drops_body))
     }
 
-    #[inline]
-    pub(super) fn sent_or_dropped(body: B, mut hold: Hold<G>, drops_body: bool) -> Self {
-        if drops_body {
-            hold.end(End::Finished);
-        }
-        Self::held(body, hold)
+    fn held(body: B, mut hold: Hold<G>, drops_body: bool) -> Self {
+        let unsent = hold.begin(&body, drops_body);
+        Self::begun(body, unsent, hold)
     }
 
+    /// Goes on with a hold that has [begun](Hold::begin).
     #[inline]
-    fn held(body: B, mut hold: Hold<G>) -> Self {
-        let unsent = body.size_hint().exact();
-        if unsent == Some(0) || body.is_end_stream() {
-            hold.end(End::Finished);
-        }
-        if let Some(guard) = hold.guard_mut() {
-            guard.handed_on();
-        }
+    pub(super) fn begun(body: B, unsent: Option<u64>, hold: Hold<G>) -> Self {
         Self { body, unsent, hold }
     }
 }
