@@ -50,13 +50,13 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "timeouts, ready at once",
         beside: Some("context"),
-        ceiling: Some(Cost { instructions: 390, atomics: 0 }),
+        ceiling: Some(Cost { instructions: 340, atomics: 0 }),
         run: |times| passes(times, Polls::One, &mut TimeoutLayer::new(LIMIT).layer(at_once())),
     },
     Case {
         name: "timeouts with a handle, ready at once",
         beside: Some("context"),
-        ceiling: Some(Cost { instructions: 414, atomics: 2 }),
+        ceiling: Some(Cost { instructions: 365, atomics: 2 }),
         run: |times| passes(times, Polls::One, &mut TimeoutLayer::new(LIMIT).pair().0.layer(at_once())),
     },
     Case {

@@ -109,7 +109,6 @@ impl TimeoutLayer {
 
 impl TimeoutLayer {
     /// Whether it gives each request its timeout and that is all: nothing comes from the request, and none is refused.
-    #[inline]
     pub(crate) fn is_usual(&self) -> bool {
         let inherits = self.extras.as_deref().is_some_and(|extras| extras.inherit.is_some());
         !(inherits || self.exposed || self.dry_run || self.timeout.is_zero())

@@ -21,11 +21,14 @@ use crate::{
 pub struct TimeoutService<S> {
     inner: S,
     layer: TimeoutLayer,
+    /// Asked once for all requests.
+    is_usual: bool,
 }
 
 impl<S> TimeoutService<S> {
     pub(crate) fn new(inner: S, layer: TimeoutLayer) -> Self {
-        Self { inner, layer }
+        let is_usual = layer.is_usual();
+        Self { inner, layer, is_usual }
     }
 }
 
@@ -47,7 +50,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let timeout = self.layer.timeout;
         // The usual way, and nothing else beside it: what was not asked for costs by being possible.
-        if self.layer.is_usual() {
+        if self.is_usual {
             if let Some(context) = RequestContext::get_mut(&mut request) {
                 if let Some(timer) = context.begin_deadline(timeout) {
                     let future = self.inner.call(request);
