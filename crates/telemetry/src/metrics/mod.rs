@@ -1,5 +1,6 @@
 //! What is measured of every request, by OpenTelemetry's conventions for HTTP servers.
 
+mod exposition;
 mod histogram;
 mod labels;
 mod list;
@@ -21,9 +22,10 @@ use macadam_core::{Outcomes, Route, Sharded, Share};
 
 pub(crate) use self::labels::Labels;
 pub use self::{
+    exposition::Exposition,
     histogram::BOUNDS,
     labels::{ErrorType, Scheme},
-    text::{Exposition, Format},
+    text::Format,
 };
 use self::{
     histogram::Cell,

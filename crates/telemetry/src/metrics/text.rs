@@ -1,84 +1,10 @@
-//! The metrics as a text that Prometheus reads.
+//! The text that Prometheus reads: OpenMetrics, and the form that there was before.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashSet},
-    fmt,
-    sync::Arc,
-};
+use std::fmt::{Display, Write};
 
-use macadam_core::{Gauges, Metric, MetricKind, Reading};
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, text::encode},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
-    registry::{Registry, Unit},
-};
+use macadam_core::Metric;
 
-use super::{
-    histogram::{BOUNDS, Sum},
-    list::{self, ACTIVE, DURATION, FIRST_BYTE, STREAMS},
-    series::Identity,
-};
-use crate::handle::TelemetryHandle;
-
-/// All that is measured, as a text that Prometheus reads: what a [`TelemetryLayer`](crate::TelemetryLayer) measures of requests, and the
-/// figures of any handles besides.
-///
-/// ```
-/// use std::sync::Arc;
-///
-/// use macadam_telemetry::{Exposition, Format, TelemetryLayer};
-///
-/// let (layer, handle) = TelemetryLayer::new().pair();
-/// let exposition = Exposition::new().gauges(Arc::new(handle.clone())).requests(handle);
-/// assert!(exposition.text(Format::OpenMetrics).ends_with("# EOF\n"));
-/// # drop(layer);
-/// ```
-pub struct Exposition {
-    registry: Registry,
-    gauges: Vec<Arc<dyn Gauges>>,
-}
-
-impl Exposition {
-    /// What the metrics of [requests](Self::requests) mean.
-    pub const REQUESTS: &'static [Metric] = list::ALL;
-
-    /// Of nothing yet.
-    #[expect(clippy::new_without_default, reason = "an exposition of nothing is a beginning, not a default")]
-    pub fn new() -> Self {
-        Self { registry: Registry::default(), gauges: Vec::new() }
-    }
-
-    /// With the metrics of this layer's requests.
-    #[must_use]
-    pub fn requests(mut self, handle: TelemetryHandle) -> Self {
-        self.registry.register_collector(Box::new(Requests(handle)));
-        self
-    }
-
-    /// With the figures of this handle.
-    #[must_use]
-    pub fn gauges(mut self, gauges: Arc<dyn Gauges>) -> Self {
-        self.gauges.push(gauges);
-        self
-    }
-
-    /// The text, as things are now. It reads what requests write without a lock that they take.
-    pub fn text(&self, format: Format) -> String {
-        let mut text = String::new();
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(Figures::read(&self.gauges)));
-        let written = prometheus_client::encoding::text::encode_registry(&mut text, &self.registry)
-            .and_then(|()| encode(&mut text, &registry));
-        // A `String` takes all that is written to it.
-        debug_assert!(written.is_ok());
-        match format {
-            Format::OpenMetrics => text,
-            Format::Prometheus => classic(&text),
-        }
-    }
-}
+use super::histogram::{BOUNDS, Sum};
 
 /// In which form the text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +14,18 @@ pub enum Format {
     /// The form that Prometheus had before, which people and older tools read.
     Prometheus,
 }
+
+/// A text in the making.
+pub(super) struct Text {
+    text: String,
+    format: Format,
+    /// The bounds of a histogram's buckets, as text.
+    bounds: Vec<String>,
+}
+
+/// The labels of a series between their braces: made once for all of its lines.
+#[derive(Default)]
+pub(super) struct Pairs(String);
 
 impl Format {
     /// OpenMetrics for a scraper whose `Accept` names it, as that of Prometheus does.
@@ -107,141 +45,99 @@ impl Format {
     }
 }
 
-/// The same in the older form: it calls a counter by its whole name, and knows neither units nor an end.
-fn classic(text: &str) -> String {
-    let kind = |rest: &str| rest.split_once(' ').map(|(name, kind)| (name.to_owned(), kind.to_owned()));
-    let kinds = text.lines().filter_map(|line| kind(line.strip_prefix("# TYPE ")?));
-    let counters: HashSet<_> = kinds.filter(|(_, kind)| kind == "counter").map(|(name, _)| name).collect();
-    let mut classic = String::with_capacity(text.len());
-    for line in text.lines().filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF") {
-        let about =
-            ["# HELP ", "# TYPE "].into_iter().find_map(|word| Some((word, line.strip_prefix(word)?)));
-        match about.and_then(|(word, rest)| Some((word, rest.split_once(' ')?))) {
-            Some((word, (name, rest))) if counters.contains(name) => {
-                classic.extend([word, name, "_total ", rest, "\n"]);
-            }
-            _ => classic.extend([line, "\n"]),
-        }
+// A `String` takes all that is written to it, so nothing is made of what `write!` says.
+impl Text {
+    pub(super) fn new(format: Format) -> Self {
+        let bounds = BOUNDS.iter().map(|bound| format!("{bound:?}")).chain(["+Inf".to_owned()]);
+        Self { text: String::new(), format, bounds: bounds.collect() }
     }
-    classic
-}
 
-impl fmt::Debug for Exposition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exposition").finish_non_exhaustive()
-    }
-}
-
-/// What is measured of requests.
-#[derive(Debug)]
-struct Requests(TelemetryHandle);
-
-impl Collector for Requests {
-    fn encode(&self, mut to: DescriptorEncoder) -> fmt::Result {
-        let metrics = self.0.recorded();
-        let mut histogram = |metric, sums: &mut dyn Iterator<Item = (Option<&Identity>, Sum)>| {
-            let mut family = describe(&mut to, metric)?;
-            for (identity, sum) in sums {
-                let buckets: Vec<_> =
-                    BOUNDS.into_iter().chain([f64::INFINITY]).zip(sum.counts.iter().copied()).collect();
-                let labels = labels(identity);
-                let mut encoder = family.encode_family(&labels)?;
-                encoder.encode_histogram::<[(&str, &str); 0]>(sum.seconds, sum.count(), &buckets, None)?;
-            }
-            Ok(())
+    /// What stands before the figures of a metric. The older form calls a counter by its whole name, and knows no units.
+    pub(super) fn describe(&mut self, metric: &Metric) {
+        let name = match self.format {
+            Format::OpenMetrics => metric.stem(),
+            Format::Prometheus => metric.name,
         };
-        histogram(&DURATION, &mut metrics.durations())?;
-        histogram(&FIRST_BYTE, &mut metrics.first_bytes())?;
-        let mut family = describe(&mut to, &STREAMS)?;
-        metrics.streams().try_for_each(|(identity, count)| {
-            ConstCounter::new(count).encode(family.encode_family(&labels(identity))?)
-        })?;
-        let mut family = describe(&mut to, &ACTIVE)?;
-        metrics.active().try_for_each(|(method, scheme, count)| {
-            let labels = [(list::METHOD, method), (list::SCHEME, scheme.as_str())];
-            ConstGauge::new(count).encode(family.encode_family(&labels)?)
-        })
-    }
-}
-
-type Pairs = Vec<(&'static str, Cow<'static, str>)>;
-
-fn labels(identity: Option<&Identity>) -> Pairs {
-    let Some((labels, route)) = identity else { return vec![(list::OVERFLOW, "true".into())] };
-    let mut pairs: Pairs = vec![(list::METHOD, labels.method().into())];
-    if let Some(route) = route {
-        pairs.push((list::ROUTE, route.as_str().into()));
-    }
-    if labels.status() > 0 {
-        pairs.push((list::STATUS, labels.status().to_string().into()));
-    }
-    if let Some(error) = labels.error() {
-        pairs.push((list::ERROR, error.into()));
-    }
-    pairs.push((list::VERSION, labels.version().into()));
-    pairs.push((list::SCHEME, labels.scheme().as_str().into()));
-    pairs
-}
-
-/// What handles say, by name: a name's lines have to stand together.
-#[derive(Debug)]
-struct Figures(BTreeMap<&'static str, Family>);
-
-#[derive(Debug)]
-struct Family {
-    metric: Metric,
-    lines: Vec<(Vec<(&'static str, String)>, f64)>,
-}
-
-impl Figures {
-    fn read(handles: &[Arc<dyn Gauges>]) -> Self {
-        let mut families = BTreeMap::<_, Family>::new();
-        for handle in handles {
-            for metric in handle.metrics() {
-                families.entry(metric.name).or_insert(Family { metric: *metric, lines: Vec::new() });
-            }
-            handle.read(&mut |Reading { name, labels, value }| {
-                let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-                let unsaid = || Family { metric: Metric::new(name, "", &[]), lines: Vec::new() };
-                families.entry(name).or_insert_with(unsaid).lines.push((labels, value));
-            });
+        let _ = write!(self.text, "# HELP {name} ");
+        escape(metric.help, &mut self.text);
+        let _ = writeln!(self.text, "\n# TYPE {name} {}", metric.kind.as_str());
+        if let (Format::OpenMetrics, Some(unit)) = (self.format, metric.unit()) {
+            let _ = writeln!(self.text, "# UNIT {name} {unit}");
         }
-        families.retain(|_, family| !family.lines.is_empty());
-        Self(families)
     }
-}
 
-impl Collector for Figures {
-    fn encode(&self, mut to: DescriptorEncoder) -> fmt::Result {
-        for Family { metric, lines } in self.0.values() {
-            let mut family = describe(&mut to, metric)?;
-            for (labels, value) in lines {
-                let one: MetricEncoder<'_> = family.encode_family(labels)?;
-                match metric.kind {
-                    MetricKind::Counter => ConstCounter::new(*value).encode(one)?,
-                    _ => ConstGauge::new(*value).encode(one)?,
-                }
+    /// A number of things.
+    pub(super) fn whole(&mut self, name: &str, pairs: &Pairs, value: u64) {
+        self.begin(name, "", pairs);
+        self.end(value);
+    }
+
+    pub(super) fn figure(&mut self, name: &str, pairs: &Pairs, value: f64) {
+        self.begin(name, "", pairs);
+        self.end(format_args!("{value:?}"));
+    }
+
+    pub(super) fn histogram(&mut self, name: &str, pairs: &Pairs, sum: &Sum) {
+        self.begin(name, "_sum", pairs);
+        self.end(format_args!("{:?}", sum.seconds));
+        self.begin(name, "_count", pairs);
+        self.end(sum.count());
+        let mut below = 0;
+        for (bucket, count) in sum.counts.iter().enumerate() {
+            below += count;
+            self.text.extend([name, "_bucket{le=\"", &self.bounds[bucket], "\""]);
+            if !pairs.0.is_empty() {
+                self.text.extend([",", &pairs.0]);
             }
+            let _ = writeln!(self.text, "}} {below}");
         }
-        Ok(())
+    }
+
+    fn begin(&mut self, name: &str, suffix: &str, pairs: &Pairs) {
+        self.text.extend([name, suffix]);
+        if !pairs.0.is_empty() {
+            self.text.extend(["{", &pairs.0, "}"]);
+        }
+    }
+
+    fn end(&mut self, value: impl Display) {
+        let _ = writeln!(self.text, " {value}");
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        if self.format == Format::OpenMetrics {
+            self.text.push_str("# EOF\n");
+        }
+        self.text
     }
 }
 
-/// What stands before the figures. The encoder puts units and suffixes behind the name itself.
-fn describe<'a>(
-    to: &'a mut DescriptorEncoder<'_>,
-    metric: &'a Metric,
-) -> Result<MetricEncoder<'a>, fmt::Error> {
-    let stem = metric.stem();
-    let (stem, unit) = match (stem.strip_suffix("_seconds"), stem.strip_suffix("_bytes")) {
-        (Some(stem), _) => (stem, Some(&Unit::Seconds)),
-        (_, Some(stem)) => (stem, Some(&Unit::Bytes)),
-        _ => (stem, None),
-    };
-    let kind = match metric.kind {
-        MetricKind::Counter => MetricType::Counter,
-        MetricKind::Gauge => MetricType::Gauge,
-        MetricKind::Histogram => MetricType::Histogram,
-    };
-    to.encode_descriptor(stem, metric.help, unit, kind)
+impl Pairs {
+    pub(super) fn push(&mut self, name: &str, value: &str) {
+        if !self.0.is_empty() {
+            self.0.push(',');
+        }
+        self.0.extend([name, "=\""]);
+        escape(value, &mut self.0);
+        self.0.push('"');
+    }
+}
+
+impl<'a, V: AsRef<str>> FromIterator<(&'a str, V)> for Pairs {
+    fn from_iter<I: IntoIterator<Item = (&'a str, V)>>(pairs: I) -> Self {
+        let mut text = Self::default();
+        pairs.into_iter().for_each(|(name, value)| text.push(name, value.as_ref()));
+        text
+    }
+}
+
+fn escape(text: &str, to: &mut String) {
+    for char in text.chars() {
+        match char {
+            '\\' => to.push_str(r"\\"),
+            '"' => to.push_str(r#"\""#),
+            '\n' => to.push_str(r"\n"),
+            char => to.push(char),
+        }
+    }
 }
