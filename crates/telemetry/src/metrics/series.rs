@@ -20,7 +20,9 @@ pub(crate) struct Series {
     table: Box<[Place]>,
     /// The labels of each series, in the order of their numbers. The first is what found no place.
     labels: Box<[OnceLock<Identity>]>,
-    count: Mutex<u32>,
+    count: AtomicU32,
+    /// Held by who adds one. Nobody who reads takes it: a request would wait for him.
+    adding: Mutex<()>,
     /// There are more than there is place for.
     overflows: AtomicBool,
 }
@@ -44,7 +46,8 @@ impl Series {
         Self {
             table: (0..PLACES).map(|_| Place::default()).collect(),
             labels: (0..LIMIT).map(|_| OnceLock::new()).collect(),
-            count: Mutex::new(1),
+            count: AtomicU32::new(1),
+            adding: Mutex::new(()),
             overflows: AtomicBool::new(false),
         }
     }
@@ -79,26 +82,26 @@ impl Series {
     #[cold]
     fn add(&self, labels: Labels, route: Option<Route>) -> u32 {
         let key = labels.key();
-        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         let free = match self.find(key) {
             Ok(number) => return number,
             Err(free) => free,
         };
-        let number = *count;
+        let number = self.count.load(Relaxed);
         if number as usize == LIMIT {
             self.overflows.store(true, Relaxed);
             return OVERFLOW;
         }
-        *count += 1;
         let _ = self.labels[number as usize].set((labels, route));
         self.table[free].number.store(number, Relaxed);
         self.table[free].key.store(key, Release);
+        self.count.store(number + 1, Release);
         number
     }
 
     /// Every series' number and labels: no labels for that of all that found no place.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, Option<&Identity>)> {
-        let count = *self.count.lock().unwrap_or_else(PoisonError::into_inner) as usize;
+        let count = self.count.load(Acquire) as usize;
         (0..count).map(|number| (number, self.labels[number].get()))
     }
 }
