@@ -1,6 +1,6 @@
 //! What is recorded of a request as it goes along, and said when it is over.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{Method, StatusCode, response};
 use macadam_core::{End, Guard, Outcome, Rejection, RequestContext, Share, Streaming, context::Id};
@@ -22,6 +22,9 @@ pub struct RequestGuard {
     /// But for its route, its status and its error.
     labels: Labels,
     status: Option<StatusCode>,
+    /// After how long the response's head was there, until that is handed on: where there is no more to come, the request has
+    /// taken as long.
+    to_head: Option<Duration>,
     streams: bool,
     end: End,
     access: Access,
@@ -65,6 +68,7 @@ impl RequestGuard {
             recorded,
             labels,
             status: None,
+            to_head: None,
             streams: false,
             end: End::Panicked,
             access,
@@ -114,16 +118,18 @@ impl Guard for RequestGuard {
         self.status = Some(status);
         self.streams = self.goes_on(head);
         let route = self.context.route();
-        self.recorder.first_byte(
-            self.labels.answered(route, self.status),
-            route,
-            self.context.arrival().elapsed(),
-        );
+        let after = self.context.arrival().elapsed();
+        self.recorder.first_byte(self.labels.answered(route, self.status), route, after);
+        self.to_head = Some(after);
         if !self.span.is_disabled() {
             // Signed, since to OpenTelemetry an unsigned one is text.
             self.span.record("http.response.status_code", i64::from(status.as_u16()));
             self.record_route();
         }
+    }
+
+    fn handed_on(&mut self) {
+        self.to_head = None;
     }
 
     fn end(mut self, end: End) {
@@ -136,8 +142,8 @@ impl Drop for RequestGuard {
         // Whoever refused or cut the request has settled its outcome already, and knows more.
         self.context.settle(self.end.outcome());
         let outcome = self.context.outcome();
-        // The request's only look at the clock here.
-        let took = self.recorder.outcomes().end(&self.context, self.status, self.streams);
+        let took = self.to_head.unwrap_or_else(|| self.context.arrival().elapsed());
+        self.recorder.outcomes().end_after(&self.context, self.status, self.streams, took);
         let route = self.context.route();
         let error = ErrorType::of(outcome, self.status);
         let labels = self.labels.answered(route, self.status).failed(error);

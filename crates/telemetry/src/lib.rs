@@ -88,7 +88,7 @@
 //!
 //! What became of it is kept in the handle's [`Outcomes`](macadam_core::Outcomes): a count by outcome, a histogram of how
 //! long requests took, and a line for each of the last that were slow or failed. Nobody allocates or waits for that; it
-//! takes one look at the clock.
+//! takes one look at the clock, or none where the head is all there is to send.
 //!
 //! # Metrics
 //!

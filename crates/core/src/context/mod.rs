@@ -181,6 +181,7 @@ impl RequestContext {
     }
 
     /// The matched route, once routing is over.
+    #[inline]
     pub fn route(&self) -> Option<Route> {
         self.shared.route.get().copied()
     }

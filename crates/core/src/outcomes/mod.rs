@@ -10,7 +10,6 @@ mod noted;
 use std::{fmt, time::Duration};
 
 use http::StatusCode;
-use tokio::time::Instant;
 
 use self::{durations::Buckets, noted::Notes};
 pub use self::{durations::Durations, noted::Noted};
@@ -67,10 +66,21 @@ impl Outcomes {
     /// whether that went on for as long as its client liked.
     ///
     /// Returns how long the request took, from its arrival: the one look at the clock that it needs.
-    #[inline]
     pub fn end(&self, context: &RequestContext, status: Option<StatusCode>, streams: bool) -> Duration {
-        let ended = Instant::now();
-        let took = ended.saturating_duration_since(context.arrival());
+        let took = context.arrival().elapsed();
+        self.end_after(context, status, streams, took);
+        took
+    }
+
+    /// The same of a request that took as long, for who has looked at the clock already.
+    #[inline]
+    pub fn end_after(
+        &self,
+        context: &RequestContext,
+        status: Option<StatusCode>,
+        streams: bool,
+        took: Duration,
+    ) {
         let outcome = context.outcome();
         let shard = self.shards.mine();
         shard.add(&shard.counts[outcome as usize], 1);
@@ -83,9 +93,8 @@ impl Outcomes {
         }
         let slow = took >= SLOW && !streams && outcome != Outcome::Shed;
         if failed || slow {
-            shard.notes.add(Noted::of(context, status, took, ended));
+            shard.notes.add(Noted::of(context, status, took));
         }
-        took
     }
 
     /// How many ended in this way so far.

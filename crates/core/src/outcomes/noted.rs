@@ -34,12 +34,7 @@ pub struct Noted {
 pub(super) struct Notes(Mutex<VecDeque<Noted>>);
 
 impl Noted {
-    pub(super) fn of(
-        context: &RequestContext,
-        status: Option<StatusCode>,
-        took: Duration,
-        ended: Instant,
-    ) -> Self {
+    pub(super) fn of(context: &RequestContext, status: Option<StatusCode>, took: Duration) -> Self {
         Self {
             id: context.request_id(),
             method: context.wire().method_name(),
@@ -47,7 +42,7 @@ impl Noted {
             status,
             outcome: context.outcome(),
             took,
-            ended,
+            ended: context.arrival() + took,
         }
     }
 }
