@@ -125,6 +125,18 @@ pub(crate) const CASES: &[Case] = &[
         run: |times| passes(times, Polls::One, &mut TelemetryLayer::new().layer(at_once())),
     },
     Case {
+        name: "context, a body that is read",
+        beside: None,
+        ceiling: None,
+        run: |times| answers(times, &mut with_body()),
+    },
+    Case {
+        name: "telemetry, a body that is read",
+        beside: Some("context, a body that is read"),
+        ceiling: Some(Cost { instructions: 2300, atomics: 3 }),
+        run: |times| answers(times, &mut TelemetryLayer::new().layer(with_body())),
+    },
+    Case {
         // No route is told to it and it records no span, which spares it a part.
         name: "OpenTelemetry's own layer, ready at once",
         beside: Some("context"),
@@ -165,6 +177,13 @@ type Answer = Result<Response<Full<Bytes>>, Infallible>;
 pub(crate) fn at_once()
 -> impl Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send> {
     service_fn(|_: Request<Empty<Bytes>>| ready(Answer::Ok(Response::new(Full::default()))))
+}
+
+fn with_body()
+-> impl Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send> {
+    service_fn(|_: Request<Empty<Bytes>>| {
+        ready(Answer::Ok(Response::new(Full::new(Bytes::from_static(b"hello")))))
+    })
 }
 
 fn at_second() -> impl Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible> {
@@ -216,6 +235,20 @@ where
         }
         Poll::Ready(())
     }));
+}
+
+/// The same to the last frame of the body, each of which is ready.
+fn answers<S, B>(times: u32, service: &mut S)
+where
+    S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible>,
+    B: Body<Data = Bytes>,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..times {
+        let call = pin!(service.call(request_with_context()));
+        let Poll::Ready(Ok(response)) = call.poll(&mut cx) else { panic!("it was to be ready") };
+        frames(response.into_body());
+    }
 }
 
 fn request_with_context() -> Request<Empty<Bytes>> {

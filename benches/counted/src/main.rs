@@ -10,19 +10,21 @@ mod callgrind;
 mod cases;
 mod peers;
 mod spans;
+mod texts;
 mod timed;
 
 use std::process::ExitCode;
 
-use cases::CASES;
+use cases::{CASES, Case};
 use spans::SPANS;
+use texts::TEXTS;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     match (args.next(), args.next()) {
         // What callgrind runs.
         (Some(name), Some(times)) => {
-            let case = CASES.iter().chain(SPANS).find(|case| case.name == name).expect("a case of the table");
+            let case = all().find(|case| case.name == name).expect("a case of the table");
             (case.run)(times.parse().expect("a number of times"));
             ExitCode::SUCCESS
         }
@@ -32,6 +34,10 @@ fn main() -> ExitCode {
         }
         _ => table(),
     }
+}
+
+fn all() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().chain(SPANS).chain(TEXTS)
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what this program is for")]
@@ -46,7 +52,7 @@ fn times() {
 fn table() -> ExitCode {
     let mut within = true;
     println!("{:<40} {:>20} {:>20}", "case", "instructions", "atomics");
-    for case in CASES.iter().chain(SPANS) {
+    for case in all() {
         let cost = callgrind::cost(case.name) - case.beside.map(callgrind::cost).unwrap_or_default();
         let of = |cost: i64, ceiling: Option<i64>| match ceiling {
             Some(ceiling) => format!("{cost} of {ceiling}"),
