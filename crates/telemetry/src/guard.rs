@@ -19,6 +19,8 @@ pub struct RequestGuard {
     trace: Trace,
     span: Span,
     recorded: Option<Box<dyn Recorded>>,
+    /// Whether somebody who has the ids of the trace finds something by them.
+    is_findable: bool,
     /// But for its route, its status and its error.
     labels: Labels,
     status: Option<StatusCode>,
@@ -60,12 +62,15 @@ impl RequestGuard {
         if ids.sampled && recorded.is_none() {
             trace.give_up();
         }
+        // Where nobody records spans, the ids are in the log, if there is one.
+        let is_findable = recorded.is_some() || !trace.has_recorder() && !span.is_disabled();
         // Until a future holds it, nothing but a panic in the service's call can end it.
         Self {
             context,
             trace: trace.trace(),
             span,
             recorded,
+            is_findable,
             labels,
             status: None,
             to_head: None,
@@ -147,7 +152,8 @@ impl Drop for RequestGuard {
         let route = self.context.route();
         let error = ErrorType::of(outcome, self.status);
         let labels = self.labels.answered(route, self.status).failed(error);
-        self.recorder.end(labels, route, took, self.streams);
+        let trace = self.is_findable.then_some(self.trace);
+        self.recorder.end(labels, route, took, self.streams, trace);
         if !self.span.is_disabled() {
             self.span.record("macadam.outcome", outcome.as_str());
             if self.status.is_none() {

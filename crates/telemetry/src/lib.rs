@@ -111,6 +111,11 @@
 //! | `network_protocol_version` | `1.0`, `1.1`, `2`, `3` |
 //! | `url_scheme` | what the request says, or else the [layer's](TelemetryLayer::scheme) |
 //!
+//! In OpenMetrics, and by OTLP, each bucket of the durations names a request that is in it, its *exemplar*: trace id, span id, how
+//! long it took, and when it was over. That is the first one after the metrics were last read whose ids lead to something: whose
+//! span was recorded, or, where nobody records spans, of which the log has the ids. The last one before a reading would tell no
+//! more and cost every request; this way all but one of them look at two words and go on.
+//!
 //! [`Process`] has figures of the process, of its control group and of tokio's runtime, for the same text.
 //!
 //! None of it is a peer's to choose: ten thousand made-up methods, hosts or paths are one series at the most. Of each metric

@@ -335,6 +335,21 @@ async fn the_span_lasts_from_the_arrival_to_the_last_byte_as_the_metric_says() {
     assert!(sum.unwrap().ends_with("} 1.75"), "the same in the metric: {sum:?}");
 }
 
+#[tokio::test]
+async fn the_metrics_name_a_request_whose_span_is_recorded_and_none_whose_span_is_not() {
+    for (sampler, recorded) in [("always_on", 1), ("always_off", 0)] {
+        // The log has the ids of both.
+        let bench = Bench::with_log(sampler);
+        let (layer, handle) = TelemetryLayer::new().pair();
+        answered(&layer, request("GET", "/"), None, 200).await;
+        let text = Exposition::new().requests(handle).text(Format::OpenMetrics);
+        let named: Vec<_> = text.split(" # {trace_id=\"").skip(1).map(|rest| rest[..32].to_owned()).collect();
+        let spans = bench.spans();
+        assert!(spans.iter().map(|span| span.span_context.trace_id().to_string()).eq(named), "{text}");
+        assert_eq!(spans.len(), recorded);
+    }
+}
+
 const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const NOT_SAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
 

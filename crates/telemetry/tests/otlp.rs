@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    future::ready,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
@@ -12,7 +13,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use macadam_core::Gauges;
 use macadam_telemetry::{
-    BOUNDS, Process, Resource, TelemetryLayer,
+    BOUNDS, Process, Resource, TelemetryLayer, TraceContext,
     otlp::{Otlp, OtlpHandle},
 };
 use macadam_test::Collector;
@@ -23,7 +24,7 @@ use opentelemetry_proto::tonic::{
         trace::v1::ExportTraceServiceRequest,
     },
     common::v1::{KeyValue, any_value::Value},
-    metrics::v1::{AggregationTemporality, Metric, metric::Data},
+    metrics::v1::{AggregationTemporality, Metric, exemplar, metric::Data},
 };
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prost::Message;
@@ -216,6 +217,42 @@ async fn the_metrics_have_the_names_units_buckets_and_attributes_of_the_conventi
         assert!(metrics.contains_key(name), "{name} in {:?}", metrics.keys());
     }
     assert!(metrics.keys().all(|name| !name.ends_with("_total") && !name.ends_with("_seconds")));
+}
+
+#[tokio::test]
+async fn a_bucket_of_the_durations_names_a_request_that_is_in_it() {
+    let (collector, address) = Collector::start();
+    let (layer, requests) = TelemetryLayer::new().pair();
+    let handle = otlp(address, &[]).requests(requests).start().unwrap();
+    drop(macadam_test::events::capture());
+    // Nobody records spans, and the log has the ids.
+    let _installed = tracing::subscriber::set_default(tracing_subscriber::registry().with(handle.logs()));
+    let mut trace = None;
+    let service = layer.layer(service_fn(|_: Request<()>| {
+        trace = TraceContext::current().map(|context| context.trace());
+        ready(Ok::<_, std::convert::Infallible>(Response::new(Full::new("ok".as_bytes()))))
+    }));
+    service.oneshot(Request::new(())).await.unwrap().into_body().collect().await.unwrap();
+    let trace = trace.unwrap();
+
+    assert!(handle.flush(Duration::from_secs(20)).await);
+    let came: Vec<ExportMetricsServiceRequest> = came(&collector, "/v1/metrics");
+    for metric in &came[0].resource_metrics[0].scope_metrics[0].metrics {
+        let Some(Data::Histogram(histogram)) = &metric.data else { continue };
+        let [point] = &histogram.data_points[..] else { panic!("{histogram:?}") };
+        let exemplars = &point.exemplars;
+        if metric.name != "http.server.request.duration" {
+            assert!(exemplars.is_empty(), "{metric:?}");
+            continue;
+        }
+        assert_eq!(exemplars.len(), 1);
+        assert_eq!(exemplars[0].trace_id, trace.trace_id.get().to_be_bytes());
+        assert_eq!(exemplars[0].span_id, trace.span_id.get().to_be_bytes());
+        let Some(exemplar::Value::AsDouble(seconds)) = exemplars[0].value else { panic!("{exemplars:?}") };
+        assert_eq!(point.sum, Some(seconds));
+        let times = [point.start_time_unix_nano, exemplars[0].time_unix_nano, point.time_unix_nano];
+        assert!(times.is_sorted(), "{times:?}");
+    }
 }
 
 /// Flushes on this runtime, and says how long it took.

@@ -72,12 +72,12 @@ impl fmt::Debug for Exposition {
 
 fn of_requests(metrics: &Metrics, text: &mut Text) {
     text.describe(&DURATION);
-    for (identity, sum) in metrics.durations() {
-        text.histogram(DURATION.name, &pairs(identity), &sum);
+    for point in metrics.durations() {
+        text.histogram(DURATION.name, &pairs(point.identity), &point);
     }
     text.describe(&FIRST_BYTE);
-    for (identity, sum) in metrics.first_bytes() {
-        text.histogram(FIRST_BYTE.name, &pairs(identity), &sum);
+    for point in metrics.first_bytes() {
+        text.histogram(FIRST_BYTE.name, &pairs(point.identity), &point);
     }
     text.describe(&STREAMS);
     for (identity, count) in metrics.streams() {

@@ -25,12 +25,14 @@ pub(crate) struct Sum {
 }
 
 impl Cell {
+    /// Tells the bucket.
     #[inline]
-    pub(crate) fn add<T>(&self, took: Duration, mine: &Mine<'_, T>) {
+    pub(crate) fn add<T>(&self, took: Duration, mine: &Mine<'_, T>) -> usize {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUND_NANOS.partition_point(|bound| *bound < nanos);
         mine.add(&self.counts[bucket], 1);
         mine.add(&self.sum, nanos);
+        bucket
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is measured of every request, by OpenTelemetry's conventions for HTTP servers.
 
+mod exemplar;
 mod exposition;
 mod histogram;
 mod labels;
@@ -21,18 +22,20 @@ use std::{
 use macadam_core::{Outcomes, Route, Sharded, Share};
 
 pub(crate) use self::labels::Labels;
+pub(crate) use self::{exemplar::Exemplar, histogram::Sum, series::Identity};
+use self::{
+    exemplar::{Exemplars, Turns},
+    histogram::Cell,
+    labels::METHODS,
+    series::{Cells, Series},
+};
 pub use self::{
     exposition::Exposition,
     histogram::BOUNDS,
     labels::{ErrorType, Scheme},
     text::Format,
 };
-use self::{
-    histogram::Cell,
-    labels::METHODS,
-    series::{Cells, Series},
-};
-pub(crate) use self::{histogram::Sum, series::Identity};
+use crate::trace::Trace;
 
 /// The metrics of one layer. Clones are one.
 #[derive(Clone)]
@@ -46,6 +49,17 @@ struct Shared {
     series: Series,
     outcomes: Outcomes,
     tallies: Sharded<Tally>,
+    /// Of the durations.
+    exemplars: Cells<Exemplars>,
+    turns: Turns,
+}
+
+/// One series of a histogram, all threads together, as it is now.
+pub(crate) struct Point<'a> {
+    /// None of what is beyond the limit.
+    pub(crate) identity: Option<&'a Identity>,
+    pub(crate) sum: Sum,
+    exemplars: Option<&'a Exemplars>,
 }
 
 /// What a request holds of the metrics: through that of the thread where it began, whose reference count no other thread
@@ -79,7 +93,8 @@ impl Metrics {
             streams: Cells::new(),
         };
         let (series, outcomes, tallies) = (Series::new(), Outcomes::new(), Sharded::new(tally));
-        let shared = Arc::new(Shared { series, outcomes, tallies });
+        let (exemplars, turns) = (Cells::new(), Turns::new());
+        let shared = Arc::new(Shared { series, outcomes, tallies, exemplars, turns });
         let holds = Sharded::new({
             let shared = Arc::clone(&shared);
             move || Recorder(Arc::clone(&shared))
@@ -97,20 +112,25 @@ impl Metrics {
         &self.shared.outcomes
     }
 
-    /// How long the requests of each series took, all threads together; of those that have any.
-    pub(crate) fn durations(&self) -> impl Iterator<Item = (Option<&Identity>, Sum)> {
-        self.sums(|tally| &tally.durations)
+    /// How long the requests of each series took; of those that have any. From now on their buckets are open to other exemplars.
+    pub(crate) fn durations(&self) -> impl Iterator<Item = Point<'_>> {
+        self.shared.turns.next();
+        self.points(|tally| &tally.durations, |number| self.shared.exemplars.read(number))
     }
 
-    /// The same to the response's head.
-    pub(crate) fn first_bytes(&self) -> impl Iterator<Item = (Option<&Identity>, Sum)> {
-        self.sums(|tally| &tally.first_bytes)
+    /// The same to the response's head, without exemplars.
+    pub(crate) fn first_bytes(&self) -> impl Iterator<Item = Point<'_>> {
+        self.points(|tally| &tally.first_bytes, |_| None)
     }
 
-    fn sums(&self, cells: impl Fn(&Tally) -> &Cells<Cell>) -> impl Iterator<Item = (Option<&Identity>, Sum)> {
+    fn points<'a>(
+        &'a self,
+        cells: impl Fn(&Tally) -> &Cells<Cell>,
+        exemplars: impl Fn(usize) -> Option<&'a Exemplars>,
+    ) -> impl Iterator<Item = Point<'a>> {
         self.shared.series.iter().filter_map(move |(number, identity)| {
             let sum = Sum::of(self.shared.tallies.iter().filter_map(|tally| cells(tally).read(number)));
-            (sum.count() > 0).then_some((identity, sum))
+            (sum.count() > 0).then(|| Point { identity, sum, exemplars: exemplars(number) })
         })
     }
 
@@ -138,6 +158,13 @@ impl Metrics {
     }
 }
 
+impl Point<'_> {
+    /// A request in this bucket.
+    pub(crate) fn exemplar(&self, bucket: usize) -> Option<Exemplar> {
+        self.exemplars?.read(bucket)
+    }
+}
+
 impl Recorder {
     #[inline]
     pub(crate) fn begin(&self, labels: Labels) {
@@ -151,15 +178,26 @@ impl Recorder {
         tally.first_bytes.get(self.0.series.number(labels, route)).add(after, &tally);
     }
 
+    /// `trace` is that of a request which can be looked up.
     #[inline]
-    pub(crate) fn end(&self, labels: Labels, route: Option<Route>, took: Duration, streamed: bool) {
+    pub(crate) fn end(
+        &self,
+        labels: Labels,
+        route: Option<Route>,
+        took: Duration,
+        streamed: bool,
+        trace: Option<Trace>,
+    ) {
         let tally = self.0.tallies.mine();
         tally.add(&tally.turnout(labels).ended, 1);
         let number = self.0.series.number(labels, route);
         if streamed {
             tally.add(tally.streams.get(number), 1);
         } else {
-            tally.durations.get(number).add(took, &tally);
+            let bucket = tally.durations.get(number).add(took, &tally);
+            if let Some(trace) = trace {
+                self.0.exemplars.get(number).offer(bucket, self.0.turns.now(), trace, took);
+            }
         }
     }
 

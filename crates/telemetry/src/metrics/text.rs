@@ -1,15 +1,18 @@
 //! The text that Prometheus reads: OpenMetrics, and the form that there was before.
 
-use std::fmt::{Display, Write};
+use std::{
+    fmt::{Display, Write},
+    time::UNIX_EPOCH,
+};
 
 use macadam_core::Metric;
 
-use super::histogram::{BOUNDS, Sum};
+use super::{Point, exemplar::Exemplar, histogram::BOUNDS};
 
 /// In which form the text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// OpenMetrics 1.0.
+    /// OpenMetrics 1.0. It alone has exemplars.
     OpenMetrics,
     /// The form that Prometheus had before, which people and older tools read.
     Prometheus,
@@ -77,13 +80,13 @@ impl Text {
         self.end(format_args!("{value:?}"));
     }
 
-    pub(super) fn histogram(&mut self, name: &str, pairs: &Pairs, sum: &Sum) {
+    pub(super) fn histogram(&mut self, name: &str, pairs: &Pairs, point: &Point<'_>) {
         self.begin(name, "_sum", pairs);
-        self.end(format_args!("{:?}", sum.seconds));
+        self.end(format_args!("{:?}", point.sum.seconds));
         self.begin(name, "_count", pairs);
-        self.end(sum.count());
+        self.end(point.sum.count());
         let mut below = 0;
-        for (bucket, count) in sum.counts.iter().enumerate() {
+        for (bucket, count) in point.sum.counts.iter().enumerate() {
             below += count;
             self.text.extend([name, "_bucket{le=\"", &self.bounds[bucket], "\""]);
             if !pairs.0.is_empty() {
@@ -91,8 +94,22 @@ impl Text {
             }
             self.text.push_str("} ");
             digits(below, &mut self.text);
+            if let (Format::OpenMetrics, Some(exemplar)) = (self.format, point.exemplar(bucket)) {
+                self.exemplar(&exemplar);
+            }
             self.text.push('\n');
         }
+    }
+
+    fn exemplar(&mut self, Exemplar { trace_id, span_id, took, at }: &Exemplar) {
+        let at = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let _ = write!(
+            self.text,
+            " # {{trace_id=\"{trace_id}\",span_id=\"{span_id}\"}} {:?} {}.{:03}",
+            took.as_secs_f64(),
+            at.as_secs(),
+            at.subsec_millis(),
+        );
     }
 
     fn begin(&mut self, name: &str, suffix: &str, pairs: &Pairs) {

@@ -6,15 +6,18 @@ use macadam_core::{Gauges, Reading};
 use opentelemetry_proto::tonic::{
     common::v1::KeyValue,
     metrics::v1::{
-        AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum as Sums,
-        metric::Data, number_data_point::Value,
+        AggregationTemporality, Exemplar, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint,
+        Sum as Sums, exemplar, metric::Data, number_data_point::Value,
     },
 };
 
-use super::attribute::{int, text};
+use super::{
+    attribute::{int, text},
+    nanos,
+};
 use crate::{
     handle::TelemetryHandle,
-    metrics::{BOUNDS, Identity, Sum},
+    metrics::{self, BOUNDS, Identity, Point},
 };
 
 /// From when to when the figures are.
@@ -78,21 +81,32 @@ fn of_requests(handle: &TelemetryHandle, span: Span, metrics: &mut Vec<Metric>) 
     });
 }
 
-fn histogram(sums: &mut dyn Iterator<Item = (Option<&Identity>, Sum)>, span: Span) -> Data {
-    let data_points = sums.map(|(identity, sum)| HistogramDataPoint {
-        attributes: attributes(identity),
+fn histogram(points: &mut dyn Iterator<Item = Point<'_>>, span: Span) -> Data {
+    let data_points = points.map(|point| HistogramDataPoint {
+        attributes: attributes(point.identity),
         start_time_unix_nano: span.from,
         time_unix_nano: span.to,
-        count: sum.count(),
-        sum: Some(sum.seconds),
-        bucket_counts: sum.counts.to_vec(),
+        count: point.sum.count(),
+        sum: Some(point.sum.seconds),
+        bucket_counts: point.sum.counts.to_vec(),
         explicit_bounds: BOUNDS.to_vec(),
+        exemplars: (0..=BOUNDS.len()).filter_map(|bucket| point.exemplar(bucket)).map(exemplar).collect(),
         ..HistogramDataPoint::default()
     });
     Data::Histogram(Histogram {
         data_points: data_points.collect(),
         aggregation_temporality: AggregationTemporality::Cumulative.into(),
     })
+}
+
+fn exemplar(of: metrics::Exemplar) -> Exemplar {
+    Exemplar {
+        filtered_attributes: Vec::new(),
+        time_unix_nano: nanos(of.at),
+        span_id: of.span_id.get().to_be_bytes().to_vec(),
+        trace_id: of.trace_id.get().to_be_bytes().to_vec(),
+        value: Some(exemplar::Value::AsDouble(of.took.as_secs_f64())),
+    }
 }
 
 fn attributes(identity: Option<&Identity>) -> Vec<KeyValue> {

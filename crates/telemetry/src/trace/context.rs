@@ -51,6 +51,8 @@ pub enum Inbound {
 pub struct TraceContext {
     trace: Trace,
     inbound: Inbound,
+    /// Somebody records spans here.
+    has_recorder: bool,
     caller: Option<Arc<Caller>>,
 }
 
@@ -59,8 +61,6 @@ pub struct TraceContext {
 pub(crate) struct Caller {
     pub(crate) parent: Parent,
     pub(crate) state: Option<String>,
-    /// Nobody records spans here: the next hop's is a child of the caller's, as if we had not been in between.
-    is_passed_on: bool,
 }
 
 impl TraceContext {
@@ -73,16 +73,17 @@ impl TraceContext {
             }
         }
         let trace_id = TraceId::random();
-        let sampled = with_recorder(|recorder| recorder.samples(trace_id, None)).unwrap_or_default();
-        Self { trace: Trace { trace_id, span_id: SpanId::random(), sampled }, inbound, caller: None }
+        let decided = with_recorder(|recorder| recorder.samples(trace_id, None));
+        let trace = Trace { trace_id, span_id: SpanId::random(), sampled: decided.unwrap_or_default() };
+        Self { trace, inbound, has_recorder: decided.is_some(), caller: None }
     }
 
     fn continuing(parent: Parent, state: Option<String>) -> Self {
         let Parent { trace_id, flags, .. } = parent;
         let decided = with_recorder(|recorder| recorder.samples(trace_id, Some(flags.sampled)));
         let trace = Trace { trace_id, span_id: SpanId::random(), sampled: decided.unwrap_or_default() };
-        let caller = Caller { parent, state, is_passed_on: decided.is_none() };
-        Self { trace, inbound: Inbound::Trust, caller: Some(Arc::new(caller)) }
+        let caller = Some(Arc::new(Caller { parent, state }));
+        Self { trace, inbound: Inbound::Trust, has_recorder: decided.is_some(), caller }
     }
 
     /// That of the request whose future or body is being polled, if one is. A task that was spawned has none: give it a clone.
@@ -118,7 +119,8 @@ impl TraceContext {
         let Trace { trace_id, span_id, sampled } = self.trace;
         let caller = self.caller.as_deref();
         let span_id = match caller {
-            Some(caller) if caller.is_passed_on => caller.parent.span_id,
+            // The next hop's is a child of the caller's, as if we had not been in between.
+            Some(caller) if !self.has_recorder => caller.parent.span_id,
             _ if sampled => {
                 with_recorder(|recorder| recorder.innermost(trace_id)).flatten().unwrap_or(span_id)
             }
@@ -133,7 +135,7 @@ impl TraceContext {
         let flags = Flags { sampled: self.trace.sampled, random: true };
         match self.caller.as_deref() {
             None => flags,
-            Some(caller) if caller.is_passed_on => caller.parent.flags,
+            Some(caller) if !self.has_recorder => caller.parent.flags,
             Some(caller) => Flags { random: caller.parent.flags.random, ..flags },
         }
     }
@@ -141,6 +143,10 @@ impl TraceContext {
     /// The ids of the request.
     pub fn trace(&self) -> Trace {
         self.trace
+    }
+
+    pub(crate) fn has_recorder(&self) -> bool {
+        self.has_recorder
     }
 
     #[cfg(feature = "otel-0_33")]
