@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks on its terminal")]
 
 mod ci;
+mod collectors;
 mod crowd;
 mod debian;
 mod defaults;
@@ -23,7 +24,7 @@ mod workspace;
 
 use std::env;
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -59,6 +60,8 @@ enum Chore {
     E2eHealth,
     /// Probe a service that is blocked or overloaded, and print how long its answers take
     E2eProbes(probes::Args),
+    /// Have Prometheus and an OpenTelemetry collector watch a service, and hold what they understand to the conventions
+    E2eTelemetry(collectors::Args),
     /// Show the status page in headless Chromium, hold it to what is said of it, and write its pictures into docs/status-page
     E2ePage,
     /// Hold a service by 15,000 connections that do nothing, and print what that does
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Chore::E2eRestart(args) => restart::run(&args),
         Chore::E2eHealth => health::run(),
         Chore::E2eProbes(args) => probes::run(&args),
+        Chore::E2eTelemetry(args) => collectors::run(&args),
         Chore::E2ePage => status_page::run(),
         Chore::Crowd(args) => crowd::run(&args),
     });
@@ -93,4 +97,9 @@ fn main() -> ExitCode {
 fn to_the_root() -> Result {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask/ has no parent")?;
     Ok(env::set_current_dir(root)?)
+}
+
+/// Cargo's target folder.
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()).into()
 }

@@ -1,7 +1,9 @@
 //! A service of `examples/` as its operator sees it: a process, two addresses, a signal, an exit code.
 
 use std::env;
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -22,22 +24,34 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Builds the example and starts it, with two free ports and what is given as its only settings, and its log on our terminal.
+    /// Builds the example and starts it, with two free ports and what is given as its only settings. All that it says is on our
+    /// terminal.
     ///
     /// # Errors
     /// Where it does not build or start.
     pub(crate) fn start(example: &str, settings: &[(&'static str, &str)]) -> Result<Self> {
-        Self::start_with_log(example, settings, Stdio::inherit())
+        Self::start_saying(example, settings, Stdio::inherit(), Stdio::inherit())
     }
 
-    /// The same with its log somewhere else.
+    /// The same with all that it says in a file.
     ///
     /// # Errors
-    /// As there.
+    /// As there, and where the file cannot be written.
     pub(crate) fn start_with_log(
         example: &str,
         settings: &[(&'static str, &str)],
-        log: Stdio,
+        log: &Path,
+    ) -> Result<Self> {
+        let file = File::create(log)?;
+        println!("  its log is {}", log.display());
+        Self::start_saying(example, settings, file.try_clone()?.into(), file.into())
+    }
+
+    fn start_saying(
+        example: &str,
+        settings: &[(&'static str, &str)],
+        stdout: Stdio,
+        stderr: Stdio,
     ) -> Result<Self> {
         Line::new("cargo build --package").word(example).run()?;
         let [listen, admin] = free_addresses()?;
@@ -55,7 +69,7 @@ impl Service {
                 command.env_remove(name);
             }
         }
-        Ok(Self { process: command.stdout(log).spawn()?, listen, admin })
+        Ok(Self { process: command.stdout(stdout).stderr(stderr).spawn()?, listen, admin })
     }
 
     /// GETs until it is answered by 200, for at most `patience`.

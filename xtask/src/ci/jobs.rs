@@ -1,15 +1,15 @@
 //! The list of jobs: to add one is to add an entry.
 
 use std::{
-    env, fs,
-    path::{Path, PathBuf},
+    fs,
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use super::{Args, hello, slow_clients};
 use crate::line::Line;
 use crate::workspace::Workspace;
-use crate::{Result, crowd, health, probes, restart, status_page, tidy};
+use crate::{Result, collectors, crowd, health, probes, restart, status_page, target, tidy};
 
 pub(super) struct Job {
     pub(super) name: &'static str,
@@ -115,6 +115,11 @@ pub(super) const JOBS: &[Job] = &[
         run: |_| status_page::run_short(),
     },
     Job {
+        name: "telemetry",
+        shows: "Prometheus and an OpenTelemetry collector understand all that is told, by the conventions, and nothing is lost",
+        run: |_| collectors::run_short(),
+    },
+    Job {
         name: "restart",
         shows: "a few restarts under load, alone and behind HAProxy and nginx, fail no request",
         run: |_| restart::run_short(),
@@ -158,11 +163,6 @@ fn package(args: &Args) -> Result {
     // It is of no use to anybody; if it stays, it is in nobody's way either.
     let _ = fs::remove_dir_all(target);
     packaged
-}
-
-/// Cargo's target folder.
-fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()).into()
 }
 
 #[cfg(test)]

@@ -31,11 +31,14 @@ pub(super) fn of(objectives: &Objectives) -> Value {
     })
 }
 
-/// Every query of a dashboard.
-pub(super) fn expressions(dashboard: &Value) -> impl Iterator<Item = String> {
+/// Every query of a dashboard, with the title of its panel.
+pub(crate) fn expressions(dashboard: &Value) -> impl Iterator<Item = (String, String)> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
     let panels = dashboard["panels"].as_array().into_iter().flatten();
-    let targets = panels.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
-    targets.filter_map(|target| target["expr"].as_str().map(str::to_owned))
+    panels.flat_map(move |panel| {
+        let targets = panel["targets"].as_array().into_iter().flatten();
+        targets.filter_map(move |target| Some((text(&panel["title"])?, text(&target["expr"])?)))
+    })
 }
 
 struct Panel {

@@ -8,6 +8,7 @@ mod yaml;
 
 use std::path::Path;
 
+pub(crate) use self::dashboard::expressions;
 pub(crate) use self::objectives::Args;
 use self::objectives::Objectives;
 use crate::Result;
@@ -32,7 +33,8 @@ fn of(args: &Args, registry: &Registry) -> Result<Generated> {
     let dashboard = dashboard::of(&objectives);
     let recorded = groups.iter().flat_map(rules::Group::recorded).collect();
     let expressions = groups.iter().flat_map(rules::Group::expressions).map(str::to_owned);
-    for expression in expressions.chain(dashboard::expressions(&dashboard)) {
+    let asked = dashboard::expressions(&dashboard).map(|(_, expression)| expression);
+    for expression in expressions.chain(asked) {
         promql::check(&expression, registry, &recorded)?;
     }
     let path = |name| Path::new(&args.out).join(name).to_string_lossy().into_owned();
