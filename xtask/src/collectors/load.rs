@@ -251,3 +251,11 @@ fn at_once(
 
 /// Fewer than slots.
 const CLIENTS: usize = 4;
+
+#[cfg(test)]
+impl Sent {
+    /// One of each kind, as if it had been sent.
+    pub(super) fn all() -> Vec<Self> {
+        (0..).zip(ASKS).map(|(number, ask)| Self { number, ask: *ask, is_shed: false }).collect()
+    }
+}

@@ -2,13 +2,15 @@
 
 use super::{Spans, int, is, text};
 use crate::collectors::decoded::{Decoded, Record};
+use crate::collectors::load::{SECRET, Sent};
 use crate::collectors::table::Table;
 
-pub(super) fn check(table: &mut Table, decoded: &Decoded, spans: &Spans<'_>) {
+pub(super) fn check(table: &mut Table, decoded: &Decoded, sent: &[Sent], spans: &Spans<'_>) {
     let access = || decoded.records.iter().filter(|record| record.scope == "macadam::access");
     // A line for each that is shed would be an overload of its own: they are counted, and said once in a while.
     let logged = || spans.values().filter(|(sent, _)| !sent.is_shed());
-    let (count, must) = (access().count(), logged().count());
+    let must = sent.iter().filter(|sent| sent.is_told() && !sent.is_shed()).count();
+    let count = access().count();
     table.row("access records: of each request but what was shed", count, must, count == must);
     table.each("each has the ids of its request's span, and how it ended", logged(), |(sent, span)| {
         let mut of_span = access().filter(|record| record.said("Span ID") == span.said("ID"));
@@ -32,5 +34,9 @@ pub(super) fn check(table: &mut Table, decoded: &Decoded, spans: &Spans<'_>) {
         let inside =
             |record: &&Record| record.scope != "macadam::access" && record.said("Span ID") == span.said("ID");
         decoded.records.iter().any(|record| inside(&record))
+    });
+    table.each("no record has what is secret in a query", &decoded.records, |record| {
+        let mut texts = record.attributes.values().map(String::as_str).chain([record.said("Body")]);
+        !texts.any(|text| text.contains(SECRET))
     });
 }

@@ -23,7 +23,7 @@ pub(super) fn check(table: &mut Table, decoded: &Decoded, sent: &[Sent], registr
     spans::check(table, &spans);
     metrics::check(table, decoded, sent, &spans, registry);
     process::check(table, decoded);
-    logs::check(table, decoded, &spans);
+    logs::check(table, decoded, sent, &spans);
 }
 
 /// As a collector prints a text.
@@ -39,4 +39,18 @@ fn int(number: impl std::fmt::Display) -> String {
 fn is(attributes: &Attributes, name: &str, expected: Option<String>) -> bool {
     let said = attributes.get(name);
     expected.map_or(said.is_none(), |expected| said == Some(&expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_service_that_tells_nothing_no_claim_holds() {
+        let mut table = Table::default();
+        check(&mut table, &Decoded::default(), &Sent::all(), &Registry::now());
+        let claims = table.to_string();
+        let holding: Vec<_> = claims.lines().filter(|row| row.ends_with("| ok |")).collect();
+        assert_eq!(holding, ["| all other spans | 0 | 0 | ok |"], "{claims}");
+    }
 }
