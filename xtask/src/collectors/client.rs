@@ -62,7 +62,7 @@ fn end_of_head(read: &[u8]) -> Option<usize> {
     read.windows(4).position(|end| end == b"\r\n\r\n").map(|at| at + 4)
 }
 
-/// A GET as RFC 9113 and RFC 7541 have it, without compression; its answer has to be a 200.
+/// A GET as RFC 9113 and RFC 7541 have it, without compression.
 fn http2(mut stream: TcpStream, ask: &Ask, id: &str) -> Result<u16> {
     // Of the static table: `:method: GET` and `:scheme: http` as they are, `:path` and `:authority` by their names.
     let mut head = vec![0x82, 0x86];
@@ -80,6 +80,7 @@ fn http2(mut stream: TcpStream, ask: &Ask, id: &str) -> Result<u16> {
     bytes.extend(frame(SETTINGS, 0, 0, &[]));
     bytes.extend(frame(HEADERS, END_STREAM | END_HEADERS, 1, &head));
     stream.write_all(&bytes)?;
+    let mut status = None;
     loop {
         let mut begin = [0; 9];
         stream.read_exact(&mut begin)?;
@@ -87,16 +88,24 @@ fn http2(mut stream: TcpStream, ask: &Ask, id: &str) -> Result<u16> {
         let mut payload = vec![0; usize::try_from(length)?];
         stream.read_exact(&mut payload)?;
         let (kind, flags) = (begin[3], begin[4]);
-        // `:status: 200` of the static table.
-        if kind == HEADERS && payload.first() != Some(&0x88) {
-            return Err(format!("{}: no 200 by HTTP/2", ask.target).into());
+        if kind == HEADERS && status.is_none() {
+            status = Some(status_of(&payload).ok_or_else(|| format!("{}: no status by HTTP/2", ask.target))?);
         }
         if kind == SETTINGS && flags & ACK == 0 {
             stream.write_all(&frame(SETTINGS, ACK, 0, &[]))?;
         }
         if matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0 {
-            return Ok(200);
+            return status.ok_or_else(|| format!("{}: no head by HTTP/2", ask.target).into());
         }
+    }
+}
+
+/// What a compressed head begins with: `200` is in the static table, and `503`, of what was shed, is Huffman's code of it.
+fn status_of(head: &[u8]) -> Option<u16> {
+    match head {
+        [0x88, ..] => Some(200),
+        [0x48, 0x83, 0x6c, 0x0c, 0xff, ..] => Some(503),
+        _ => None,
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("MACADAM_TIMEOUTS_REQUEST", "1s"),
     ("MACADAM_TIMEOUTS_REQUEST_BODY_IDLE", "300ms"),
     ("MACADAM_LOAD_SHED_MAX_IN_FLIGHT", "16"),
-    ("MACADAM_LOAD_SHED_QUEUE_WAIT", "20ms"),
+    ("MACADAM_LOAD_SHED_QUEUE_WAIT", "200ms"),
     ("MACADAM_LOAD_SHED_TARGET_LAG", "1s"),
     // Nobody is there.
     ("TORTURE_NEXT", "http://127.0.0.1:1"),
