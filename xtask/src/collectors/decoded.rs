@@ -27,6 +27,8 @@ pub(super) struct Point {
     pub(super) attributes: Attributes,
     pub(super) bounds: Vec<f64>,
     pub(super) buckets: Vec<u64>,
+    /// Each with its `Trace ID`, `Span ID` and `Value`.
+    pub(super) exemplars: Vec<BTreeMap<String, String>>,
     said: BTreeMap<String, String>,
 }
 
@@ -158,6 +160,12 @@ impl Decoded {
                 }
                 place.section = Section::Link;
             }
+            "Exemplar" => {
+                if let Some(point) = self.metrics.last_mut().and_then(|metric| metric.points.last_mut()) {
+                    point.exemplars.push(BTreeMap::new());
+                }
+                place.section = Section::Exemplar;
+            }
             "ExplicitBounds" | "Buckets" => {
                 let number = line.rsplit(": ").next().unwrap_or_default();
                 if let Some(point) = self.metrics.last_mut().and_then(|metric| metric.points.last_mut()) {
@@ -181,6 +189,10 @@ impl Decoded {
             (Section::Attributes, Thing::Point) => {
                 let point = self.metrics.last_mut().and_then(|metric| metric.points.last_mut());
                 point.map(|point| &mut point.attributes)
+            }
+            (Section::Exemplar, _) => {
+                let point = self.metrics.last_mut().and_then(|metric| metric.points.last_mut());
+                point.and_then(|point| point.exemplars.last_mut())
             }
             (Section::Link, _) => {
                 let link = self.spans.last_mut().and_then(|span| span.links.last_mut());
@@ -240,6 +252,7 @@ enum Section {
     Descriptor,
     Attributes,
     Link,
+    Exemplar,
 }
 
 #[cfg(test)]
@@ -313,6 +326,12 @@ ExplicitBounds #1: 0.01
 Buckets #0, Count: 1
 Buckets #1, Count: 0
 Buckets #2, Count: 2
+Exemplars:
+Exemplar #0
+     -> Trace ID: 01
+     -> Span ID: 02
+     -> Timestamp: 3
+     -> Value: 0.25
 Metric #1
 Descriptor:
      -> Name: process.uptime
@@ -328,6 +347,11 @@ Value: 7
         assert_eq!(duration.points[0].bounds, [0.005, 0.01]);
         assert_eq!(duration.points[0].buckets, [1, 0, 2]);
         assert_eq!(duration.points[0].said("Count"), "3");
+        let [exemplar] = &duration.points[0].exemplars[..] else { panic!("{duration:?}") };
+        assert_eq!(
+            (&*exemplar["Trace ID"], &*exemplar["Span ID"], &*exemplar["Value"]),
+            ("01", "02", "0.25")
+        );
         let uptime = all.last("process.uptime").unwrap();
         assert!(uptime.points[0].attributes.is_empty());
         assert_eq!(uptime.points[0].said("Value"), "7");

@@ -4,6 +4,7 @@ mod client;
 mod conventions;
 mod decoded;
 mod ending;
+mod exemplars;
 mod load;
 mod prometheus;
 mod promtool;
@@ -61,7 +62,8 @@ pub(crate) fn run_short() -> Result {
 
 /// What Prometheus makes of the metrics, of the rules, and of the dashboard's queries.
 fn scraped(table: &mut Table, folder: &Path, time: Duration, registry: &Registry) -> Result {
-    let mut service = torture(&folder.join("scraped.log"), &[])?;
+    let log = folder.join("scraped.log");
+    let mut service = torture(&log, &[])?;
     service.get_ok(service.admin, "/readyz", START)?;
     let prometheus = Prometheus::start(folder, service.admin)?;
     let up = prometheus.is_up()?;
@@ -69,6 +71,7 @@ fn scraped(table: &mut Table, folder: &Path, time: Duration, registry: &Registry
     let sent = load::run(service.listen, time)?;
     scraped::counts(table, &prometheus, &sent)?;
     scraped::metadata(table, &prometheus, registry)?;
+    exemplars::check(table, &prometheus, &log)?;
     let metrics = http::get(service.admin, "/metrics")?;
     promtool::check(table, &metrics.body)?;
     queries::check(table, &prometheus)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Spans, int, is, text};
-use crate::collectors::decoded::{Attributes, Decoded, Metric};
+use crate::collectors::decoded::{Attributes, Decoded, Metric, Span};
 use crate::collectors::load::{CANARY, Sent};
 use crate::collectors::table::Table;
 use crate::telemetry::Registry;
@@ -81,6 +81,8 @@ pub(super) fn check(
         seconds > 0.0 && (seconds - spanned).abs() < 1e-6 * spans.len() as f64,
     );
 
+    exemplars(table, decoded, spans);
+
     let streams = last("macadam.http.server.streams");
     let counts = streams.points.iter().map(|point| (point.attributes.clone(), point.number("Value") as u64));
     let must = counted(told().filter(|sent| sent.is_stream()));
@@ -102,6 +104,28 @@ pub(super) fn check(
     table.each("spans, records and readings that were lost: 0", &lost.points, |point| {
         point.number("Value") == 0.0
     });
+}
+
+/// From a bucket to the span of a request that is in it.
+fn exemplars(table: &mut Table, decoded: &Decoded, spans: &Spans<'_>) {
+    let ids = |span: &Span| [span.said("Trace ID"), span.said("ID")].map(str::to_owned);
+    let spans: BTreeMap<_, _> = spans.values().map(|(_, span)| (ids(span), *span)).collect();
+    let durations =
+        decoded.metrics.iter().filter(|metric| metric.said("Name") == "http.server.request.duration");
+    let points = durations.flat_map(|metric| &metric.points);
+    let exemplars = points.flat_map(|point| point.exemplars.iter().map(move |exemplar| (point, exemplar)));
+    table.each(
+        "exemplars: the span of that request has come, of that series",
+        exemplars,
+        |(point, exemplar)| {
+            let said = |what| exemplar.get(what).cloned().unwrap_or_default();
+            spans.get(&[said("Trace ID"), said("Span ID")]).is_some_and(|span| {
+                let is_told = |(name, value): (&String, &String)| span.attributes.get(name) == Some(value);
+                let took: f64 = said("Value").parse().unwrap_or(f64::NAN);
+                point.attributes.iter().all(is_told) && (took - span.seconds()).abs() < 1e-6
+            })
+        },
+    );
 }
 
 fn described(table: &mut Table, name: &str, metric: &Metric, [unit, kind]: [&str; 2]) {
