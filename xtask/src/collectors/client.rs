@@ -28,19 +28,26 @@ pub(super) fn send(to: SocketAddr, ask: &Ask, id: &str) -> Result<Option<u16>> {
     }
     let Ask { method, target, version, headers, body, stays, .. } = ask;
     let host = HOST.join(":");
+    let connection = if headers.starts_with("upgrade") { "upgrade" } else { "close" };
     write!(
         stream,
-        "{method} {target} {version}\r\nhost: {host}\r\nx-request-id: {id}\r\nconnection: close\r\n{headers}\r\n{body}"
+        "{method} {target} {version}\r\nhost: {host}\r\nx-request-id: {id}\r\nconnection: {connection}\r\n{headers}\r\n{body}"
     )?;
     let mut read = Vec::new();
     match stays {
         Stays::ForNothing => {
             pause(A_WHILE);
-            return Ok(None);
+            // What was shed is answered by now.
+            stream.set_nonblocking(true)?;
+            let mut piece = [0; 4096];
+            match stream.read(&mut piece) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                read_now => read.extend_from_slice(&piece[..read_now?]),
+            }
         }
         Stays::ForTheHead => {
             let mut piece = [0; 4096];
-            while end_of_head(&read).is_none_or(|end| end == read.len()) {
+            while end_of_head(&read).is_none_or(|end| end == read.len() && connection == "close") {
                 match stream.read(&mut piece)? {
                     0 => return Err(format!("{target}: the answer ended early").into()),
                     length => read.extend_from_slice(&piece[..length]),

@@ -30,7 +30,7 @@ pub(super) struct Ask {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stays {
     ToTheEnd,
-    /// It hangs up when the first of the body has come.
+    /// It hangs up when the first of the body has come, or the connection has been upgraded.
     ForTheHead,
     /// It hangs up while the service still thinks.
     ForNothing,
@@ -46,8 +46,8 @@ pub(super) struct Sent {
     is_shed: bool,
 }
 
-/// The settings under which the requests end as they do: clocks that a test can wait for, a few slots, and nothing shed for a
-/// machine that is busy.
+/// The settings under which the requests end as they do: clocks that a test can wait for, and a few slots. Who waits for one does
+/// so for less time than a client that hangs up.
 pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("MACADAM_TIMEOUTS_REQUEST", "1s"),
     ("MACADAM_TIMEOUTS_REQUEST_BODY_IDLE", "300ms"),
@@ -72,7 +72,7 @@ pub(super) const SECRET: &str = "hunter2";
 const CROWD: usize = 64;
 const CROWDS: Ask = Ask::get("/io?ms=300").on("/io");
 
-/// One in six of those that are not shed takes longer than 250 ms, so that the alerts on latency have something to say.
+/// One in five of those that are not shed takes longer than 250 ms, so that the alerts on latency have something to say.
 const ASKS: &[Ask] = &[
     Ask::get("/io?ms=1").on("/io"),
     Ask { method: "HEAD", ..Ask::get("/io?ms=1").on("/io") },
@@ -106,6 +106,11 @@ const ASKS: &[Ask] = &[
         ..Ask::get("/stream?frames=50&every=100").on("/stream").fails("cancelled")
     },
     Ask { stays: Stays::ForTheHead, ..Ask::get("/sse").on("/sse").fails("cancelled") },
+    Ask {
+        headers: "upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+        stays: Stays::ForTheHead,
+        ..Ask::get("/ws").on("/ws").answered(101)
+    },
     Ask::get(PROBE),
 ];
 
@@ -172,7 +177,7 @@ impl Sent {
 
     /// Whether it has its place apart, since how long it was is its client's affair.
     pub(super) fn is_stream(&self) -> bool {
-        self.ask.target == "/sse" && !self.is_shed
+        ["/sse", "/ws"].contains(&self.ask.target) && !self.is_shed
     }
 
     pub(super) fn is_shed(&self) -> bool {

@@ -20,7 +20,11 @@ pub(super) fn counts(table: &mut Table, prometheus: &Prometheus, sent: &[Sent]) 
     let others = told().count() - streams;
     for (claim, query, must) in [
         ("requests in the histogram", "sum(http_server_request_duration_seconds_count)", others),
-        ("event streams, which are not in it", "sum(macadam_http_server_streams_total)", streams),
+        (
+            "event streams and upgrades, which are not in it",
+            "sum(macadam_http_server_streams_total)",
+            streams,
+        ),
         ("requests that are still active", "sum(http_server_active_requests)", 0),
     ] {
         let settled = poll(SETTLE, || Ok(prometheus.figure(query)?.filter(|figure| *figure == must as f64)))?;

@@ -86,7 +86,7 @@ pub(super) fn check(
     let streams = last("macadam.http.server.streams");
     let counts = streams.points.iter().map(|point| (point.attributes.clone(), point.number("Value") as u64));
     let must = counted(told().filter(|sent| sent.is_stream()));
-    same(table, "event streams, apart", &counts.collect(), &must);
+    same(table, "event streams and upgrades, apart", &counts.collect(), &must);
 
     let active = last("http.server.active_requests");
     described(table, "http.server.active_requests", active, ["{request}", "Sum"]);
