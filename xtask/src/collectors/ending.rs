@@ -15,11 +15,11 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// What it may take besides, and how exactly its exit is seen.
 const LEEWAY: Duration = Duration::from_millis(100);
 
-pub(super) fn check(table: &mut Table, rotel: &Path, folder: &Path) -> Result {
+pub(super) fn check(table: &mut Table, folder: &Path, rotel: &Path, lenience: u32) -> Result {
     let collector = Rotel::start(rotel, folder)?;
     let healthy = end(table, "healthy", collector.address, folder)?;
     drop(collector);
-    let must = healthy + FLUSH + LEEWAY;
+    let must = healthy + FLUSH + LEEWAY * lenience;
     let [dead, _] = free_addresses()?;
     // The kernel accepts for it, and nobody answers.
     let hanging = TcpListener::bind("127.0.0.1:0")?;

@@ -30,6 +30,10 @@ pub(crate) struct Args {
     /// For how long each collector watches the load
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
     load: Duration,
+
+    /// How many times 100 ms a service may end later than by its flush timeout, on a machine that has other work too
+    #[arg(long, default_value_t = 1)]
+    lenience: u32,
 }
 
 /// Has both watch `examples/torture` under a load of requests of every kind, and prints a table of what is claimed of that: some
@@ -50,14 +54,14 @@ pub(crate) fn run(args: &Args) -> Result {
     let stopwatch = Stopwatch::start();
     let done = scraped(&mut table, &folder, args.load, &registry)
         .and_then(|()| exported(&mut table, &folder, &rotel, args.load, &registry))
-        .and_then(|()| ending::check(&mut table, &rotel, &folder));
+        .and_then(|()| ending::check(&mut table, &folder, &rotel, args.lenience));
     println!("\n{table}\n{stopwatch}; logs are in {}", folder.display());
     done.and_then(|()| table.verdict())
 }
 
 /// The same in less than a minute, for CI.
 pub(crate) fn run_short() -> Result {
-    run(&Args { load: Duration::from_secs(8) })
+    run(&Args { load: Duration::from_secs(8), lenience: 5 })
 }
 
 /// What Prometheus makes of the metrics, of the rules, and of the dashboard's queries.
