@@ -3,7 +3,7 @@
 use std::future::ready;
 
 use http::{Request, Response};
-use macadam_core::{Outcome, RequestContext};
+use macadam_core::{Kind, Outcome, Rejection, RequestContext};
 use macadam_telemetry::{Access, TelemetryLayer};
 use macadam_test::{
     ScriptedBody,
@@ -15,7 +15,12 @@ use tracing::Level;
 async fn event(access: Access, status: u16, outcome: Option<Outcome>) -> Option<EventRecord> {
     let captured = capture();
     let service = TelemetryLayer::new().access(access).layer(service_fn(move |_: Request<()>| {
-        ready(Response::builder().status(status).body(ScriptedBody::empty()))
+        let mut response = Response::builder().status(status).body(ScriptedBody::empty());
+        if let (Ok(response), Some(_)) = (&mut response, outcome) {
+            // As who settles an outcome leaves there.
+            response.extensions_mut().insert(Rejection::new(Kind::DeadlineExceeded));
+        }
+        ready(response)
     }));
     let mut request = Request::new(());
     let context = RequestContext::of(&mut request);

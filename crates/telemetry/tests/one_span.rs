@@ -9,7 +9,7 @@ use std::{
 
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
-use macadam_core::{Outcome, RequestContext, Route};
+use macadam_core::{Kind, Outcome, Rejection, RequestContext, Route};
 use macadam_telemetry::{ResponseFuture, SpannedBody, Telemetry, TelemetryHandle, TelemetryLayer};
 use macadam_test::{
     Exchange, Script, ScriptedBody, ScriptedService, Step,
@@ -268,7 +268,9 @@ async fn the_outcome_that_somebody_settled_stands() {
         let context = RequestContext::of(&mut request);
         let (future, exchange) = bench.call(request).await;
         context.settle(settled);
-        let response = Response::builder().status(503).body(ScriptedBody::empty()).unwrap();
+        let mut response = Response::builder().status(503).body(ScriptedBody::empty()).unwrap();
+        // As who settles an outcome leaves there.
+        response.extensions_mut().insert(Rejection::new(Kind::DeadlineExceeded));
         exchange.respond(response);
         future.await.unwrap();
         bench.ended(said, Some("503"));

@@ -14,7 +14,7 @@ use std::{
 
 use http::{HeaderMap, Request, Response, Version};
 use http_body_util::BodyExt;
-use macadam_core::{Outcome, RequestContext, Route, Wire};
+use macadam_core::{Kind, Outcome, Rejection, RequestContext, Route, Wire};
 use macadam_telemetry::{
     Exposition, Format, Inbound, Scheme, TelemetryLayer, Trace, TraceContext,
     otel_0_33::{ATTRIBUTES, Propagator, Sampling},
@@ -116,11 +116,17 @@ fn from_peer(mut request: Request<()>, peer: &str) -> Request<()> {
 /// Sends a request to a handler that a route leads to, or none does, and reads the answer to its end.
 async fn answered(layer: &TelemetryLayer, request: Request<()>, route: Option<&str>, status: u16) {
     let service = layer.layer(service_fn(|mut request: Request<()>| {
+        let context = RequestContext::of(&mut request);
         if let Some(route) = route {
-            RequestContext::of(&mut request).set_route(Route::intern(route));
+            context.set_route(Route::intern(route));
         }
         let body = ScriptedBody::new([Step::data("answer")]);
-        ready(Ok::<_, Infallible>(Response::builder().status(status).body(body).unwrap()))
+        let mut response = Response::builder().status(status).body(body).unwrap();
+        if context.outcome() != Outcome::Pending {
+            // As who settles an outcome leaves there.
+            response.extensions_mut().insert(Rejection::new(Kind::DeadlineExceeded));
+        }
+        ready(Ok::<_, Infallible>(response))
     }));
     let response = service.oneshot(request).await.unwrap();
     let _ = response.into_body().collect().await;
