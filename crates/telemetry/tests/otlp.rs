@@ -5,15 +5,16 @@ use std::{
     collections::HashMap,
     future::ready,
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{Arc, Barrier},
     time::Duration,
 };
 
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use macadam_core::Gauges;
+use macadam_core::{Gauges, Outcome, Reading};
 use macadam_telemetry::{
     BOUNDS, Process, Resource, TelemetryLayer, TraceContext,
+    otel_0_33::Sampling,
     otlp::{Otlp, OtlpHandle},
 };
 use macadam_test::Collector;
@@ -297,4 +298,45 @@ fn a_flush_to_a_collector_that_hangs_ends_at_its_limit_and_counts_what_is_lost()
     // The kernel accepts, and nobody answers.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     on_both_runtimes(listener.local_addr().unwrap());
+}
+
+/// A handle that does not let go of who reads it until it is told to.
+struct Slow(Barrier);
+
+impl Gauges for Slow {
+    fn read(&self, _: &mut dyn FnMut(Reading<'_>)) {
+        self.0.wait();
+        self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_request_takes_no_lock_that_the_thread_which_exports_holds() {
+    let (_collector, address) = Collector::start();
+    let (layer, requests) = TelemetryLayer::new().pair();
+    let slow = Arc::new(Slow(Barrier::new(2)));
+    let interval = ("OTEL_METRIC_EXPORT_INTERVAL", "1");
+    let otlp = otlp(address, &[interval]).requests(requests.clone()).gauges(slow.clone());
+    let handle = otlp.start().unwrap();
+    let spans = Sampling::named("always_on", "").unwrap();
+    let provider = spans.provider().with_span_processor(handle.spans()).build();
+    let subscriber =
+        tracing_subscriber::registry().with(spans.layer(provider.tracer("test"))).with(handle.logs());
+    let _installed = tracing::subscriber::set_default(subscriber);
+
+    // In the middle of reading the metrics, from here on.
+    slow.0.wait();
+    let counted = requests.outcomes().count(Outcome::Finished);
+    for number in 0..3_000_u16 {
+        let service = layer.layer(service_fn(|_: Request<()>| {
+            // Series that are there, and new ones.
+            let mut response = Response::new(Full::new("ok".as_bytes()));
+            *response.status_mut() = http::StatusCode::from_u16(200 + number % 300).unwrap();
+            ready(Ok::<_, std::convert::Infallible>(response))
+        }));
+        service.oneshot(Request::new(())).await.unwrap().into_body().collect().await.unwrap();
+    }
+    assert_eq!(requests.outcomes().count(Outcome::Finished) - counted, 3_000);
+    assert!(dropped(&handle)["traces"] > 0, "the queue has an end, and nobody waited for room in it");
+    slow.0.wait();
 }

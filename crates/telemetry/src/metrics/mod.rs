@@ -21,11 +21,10 @@ use std::{
 
 use macadam_core::{Outcomes, Route, Sharded, Share};
 
-pub(crate) use self::labels::Labels;
-pub(crate) use self::{exemplar::Exemplar, histogram::Sum, series::Identity};
+pub(crate) use self::{exemplar::Exemplar, labels::Labels, series::Identity};
 use self::{
     exemplar::{Exemplars, Turns},
-    histogram::Cell,
+    histogram::{Cell, Sum},
     labels::METHODS,
     series::{Cells, Series},
 };
