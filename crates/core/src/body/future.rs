@@ -78,14 +78,13 @@ where
         outside: impl FnOnce(GuardedBody<C, G>) -> T,
     ) -> Poll<Result<Response<T>, E>> {
         let this = self.project();
-        let response = match ready!(this.hold.polling(|| this.inner.poll(cx))) {
-            Ok(response) => response,
+        let (mut head, body) = match ready!(this.hold.polling(|| this.inner.poll(cx))) {
+            Ok(response) => response.into_parts(),
             Err(error) => {
                 this.hold.end(End::Failed);
                 return Poll::Ready(Err(error));
             }
         };
-        let (mut head, body) = response.into_parts();
         // The guard is large, so it is told here, and moved but once.
         if let Some(guard) = this.hold.guard_mut() {
             guard.head(&mut head);

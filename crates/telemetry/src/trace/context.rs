@@ -5,7 +5,7 @@ use std::{cell::Cell, sync::Arc};
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    ids::{SpanId, Trace, TraceId},
+    ids::{self, SpanId, Trace},
     recording::with_recorder,
     w3c::{self, Flags, Parent},
 };
@@ -72,9 +72,9 @@ impl TraceContext {
                 return Self::continuing(parent, w3c::state(headers));
             }
         }
-        let trace_id = TraceId::random();
+        let (trace_id, span_id) = ids::begin();
         let decided = with_recorder(|recorder| recorder.samples(trace_id, None));
-        let trace = Trace { trace_id, span_id: SpanId::random(), sampled: decided.unwrap_or_default() };
+        let trace = Trace { trace_id, span_id, sampled: decided.unwrap_or_default() };
         Self { trace, inbound, has_recorder: decided.is_some(), caller: None }
     }
 
@@ -198,7 +198,8 @@ impl Drop for Entered<'_> {
 
 #[inline]
 fn swap(other: &mut Option<TraceContext>) {
-    let _ = CURRENT.try_with(|current| current.swap(Cell::from_mut(other)));
+    // Not by `Cell::swap`, which makes sure each time that the two are two.
+    let _ = CURRENT.try_with(|current| *other = current.replace(other.take()));
 }
 
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");

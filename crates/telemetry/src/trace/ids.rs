@@ -36,9 +36,15 @@ impl TraceId {
     }
 
     /// A random one.
+    #[cfg(any(test, feature = "otel-0_33"))]
     #[inline]
     pub(crate) fn random() -> Self {
-        let bits = u128::from(random()) << 64 | u128::from(random());
+        Self::of(random())
+    }
+
+    #[inline]
+    fn of([upper, lower]: [u64; 2]) -> Self {
+        let bits = u128::from(upper) << 64 | u128::from(lower);
         Self(NonZeroU128::new(bits).unwrap_or(NonZeroU128::MIN))
     }
 
@@ -57,7 +63,13 @@ impl SpanId {
     /// A random one.
     #[inline]
     pub(crate) fn random() -> Self {
-        Self(NonZeroU64::new(random()).unwrap_or(NonZeroU64::MIN))
+        let [bits] = random();
+        Self::of(bits)
+    }
+
+    #[inline]
+    fn of(bits: u64) -> Self {
+        Self(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN))
     }
 
     /// Its bits, the first digit's uppermost.
@@ -90,22 +102,33 @@ impl fmt::Debug for SpanId {
     }
 }
 
-/// The thread's next 64 bits: no lock, no allocation, no system call but for the seed.
+/// The ids of a new trace and of the span that it begins with.
+#[inline]
+pub(crate) fn begin() -> (TraceId, SpanId) {
+    let [upper, lower, span] = random();
+    (TraceId::of([upper, lower]), SpanId::of(span))
+}
+
+/// The thread's next 64 bits, so many times: no lock, no allocation, no system call but for the seed.
 ///
 /// xoroshiro128++ of Blackman and Vigna. A generator with 64 bits of state, as the smallest have, would make of the 128 bits of
 /// an id a function of 64: two instances of a large service would have the same trace now and then.
 #[inline]
-fn random() -> u64 {
+fn random<const N: usize>() -> [u64; N] {
     thread_local!(static STATE: Cell<[u64; 2]> = const { Cell::new([0; 2]) });
     STATE.with(|state| {
         let [mut s, mut t] = state.get();
         if s | t == 0 {
             [s, t] = seed();
         }
-        let result = s.wrapping_add(t).rotate_left(17).wrapping_add(s);
-        t ^= s;
-        state.set([s.rotate_left(49) ^ t ^ t << 21, t.rotate_left(28)]);
-        result
+        let results = [(); N].map(|()| {
+            let result = s.wrapping_add(t).rotate_left(17).wrapping_add(s);
+            t ^= s;
+            [s, t] = [s.rotate_left(49) ^ t ^ t << 21, t.rotate_left(28)];
+            result
+        });
+        state.set([s, t]);
+        results
     })
 }
 
