@@ -98,7 +98,6 @@ mod metrics;
 mod otlp;
 mod place;
 mod road;
-mod route_tap;
 mod service;
 pub mod settings;
 mod stack;

@@ -5,14 +5,13 @@ use macadam_graceful_shutdown::{DrainLayer, DrainService};
 use macadam_health::{GrpcHealthLayer, GrpcProbed, HealthLayer, Probed};
 use macadam_load_shed::{LoadShed, LoadShedLayer};
 use macadam_request_id::{RequestIdLayer, RequestIdService};
-use macadam_telemetry::{Telemetry, TelemetryLayer};
+use macadam_telemetry::{RouteTapLayer, Telemetry, TelemetryLayer};
 use macadam_timeouts::{TimeoutLayer, TimeoutService};
 use tower_layer::Layer;
 
 use crate::{
     body_limit::{EnforceBodyLimit, EnforceBodyLimitLayer},
     catch_panic::{CatchPanic, CatchPanicLayer},
-    route_tap::RouteTapLayer,
 };
 
 /// The layers of the road, outermost first.

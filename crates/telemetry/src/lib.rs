@@ -151,6 +151,9 @@
 //! outcomes it sees; what a layer further out answers itself, it does not see. One of them is enough: a second one
 //! further in opens a second span inside the first, which is in a trace of its own.
 //!
+//! On axum a `RouteTapLayer` (with the feature `axum`) stands inside, around the Router's endpoints: without it there is no
+//! `http.route`, in neither metrics, spans nor log.
+//!
 //! # Differences from tower-http
 //!
 //! - `TraceLayer` has a parameter for each of seven hooks; this has none. What it records is the table above.
@@ -175,11 +178,15 @@ pub mod otel_0_33;
 pub mod otlp;
 mod process;
 mod resource;
+#[cfg(feature = "axum")]
+mod route_tap;
 mod service;
 #[cfg(any(feature = "logs", feature = "otel-0_33"))]
 mod text;
 mod trace;
 
+#[cfg(feature = "axum")]
+pub use self::route_tap::{RouteTap, RouteTapLayer};
 pub use self::{
     access::Access,
     build_info::BuildInfo,

@@ -7,7 +7,7 @@ use axum::{
     routing::get,
 };
 use http_body_util::BodyExt;
-use macadam_telemetry::TelemetryLayer;
+use macadam_telemetry::{RouteTapLayer, TelemetryLayer};
 use macadam_test::{events::capture, wire::Client};
 use tower::ServiceExt;
 
@@ -35,6 +35,28 @@ async fn around_all_routes_it_sees_404_405_and_head_too() {
     let app = Router::new().route("/", get(async || "hello")).layer(TelemetryLayer::new());
     let requests = [(Method::GET, "/"), (Method::HEAD, "/"), (Method::GET, "/nowhere"), (Method::POST, "/")];
     assert_eq!(accessed(app, requests).await, ["200", "200", "404", "405"]);
+}
+
+#[tokio::test]
+async fn the_tap_inside_tells_the_route_that_was_matched_also_in_a_nested_router() {
+    let nested = Router::new().route("/{item}", get(async || "nested"));
+    let app = Router::new().route("/orders/{id}", get(async || "one")).nest("/items", nested);
+    let app = app.layer(RouteTapLayer).layer(TelemetryLayer::new());
+    let captured = capture();
+    for path in ["/orders/7", "/items/3", "/nowhere"] {
+        let request = Request::get(path).body(Body::empty()).expect("the parts are valid");
+        app.clone()
+            .oneshot(request)
+            .await
+            .expect("a router answers")
+            .into_body()
+            .collect()
+            .await
+            .expect("it ends");
+    }
+    let routes = captured.spans().into_iter().map(|span| span.fields.get("http.route").cloned());
+    let expected = [Some("/orders/{id}"), Some("/items/{item}"), None];
+    assert_eq!(routes.collect::<Vec<_>>(), expected.map(|route| route.map(str::to_owned)));
 }
 
 #[tokio::test]

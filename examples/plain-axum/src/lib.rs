@@ -1,4 +1,4 @@
-//! Five crates of the road around a stock axum Router: all of them in their order, or each alone.
+//! Six crates of the road around a stock axum Router: all of them in their order, or each alone.
 
 use std::{error::Error, time::Duration};
 
@@ -7,6 +7,7 @@ use macadam_graceful_shutdown::{DrainLayer, Shutdown};
 use macadam_health::{Health, HealthLayer};
 use macadam_load_shed::{ConfigError, LoadShedLayer};
 use macadam_request_id::{RequestId, RequestIdLayer};
+use macadam_telemetry::{RouteTapLayer, TelemetryHandle, TelemetryLayer};
 use macadam_timeouts::{Deadline, TimeoutLayer};
 use tower::{
     ServiceBuilder,
@@ -32,11 +33,14 @@ pub fn app() -> Router {
 type Layers = ServiceBuilder<
     Stack<
         LoadShedLayer,
-        Stack<TimeoutLayer, Stack<DrainLayer, Stack<RequestIdLayer, Stack<HealthLayer, Identity>>>>,
+        Stack<
+            TimeoutLayer,
+            Stack<DrainLayer, Stack<TelemetryLayer, Stack<RequestIdLayer, Stack<HealthLayer, Identity>>>>,
+        >,
     >,
 >;
 
-/// The five layers in the road's order, for reasons that `docs/ordering.md` gives.
+/// The six layers in the road's order, for reasons that `docs/ordering.md` gives.
 ///
 /// # Errors
 ///
@@ -45,19 +49,21 @@ pub fn layers(health: &Health, shutdown: &Shutdown) -> Result<Layers, ConfigErro
     Ok(ServiceBuilder::new()
         .layer(health.layer())
         .layer(RequestIdLayer::internal())
+        .layer(TelemetryLayer::new())
         .layer(shutdown.layer())
         .layer(TimeoutLayer::new(Duration::from_secs(3)).expose())
         .layer(LoadShedLayer::new(1024)?))
 }
 
-/// The app in all five.
+/// The app in all six.
 ///
 /// # Errors
 ///
 /// Where a limit is none.
 pub fn stacked(app: Router, health: &Health, shutdown: &Shutdown) -> Result<Router, Box<dyn Error>> {
-    // Without a state of its own a Router would build the layers anew for every request.
-    Ok(app.layer(layers(health, shutdown)?).with_state(()))
+    // The tap is inside of all, and tells them the route. Without a state of its own a Router would build the layers anew for
+    // every request.
+    Ok(app.layer(RouteTapLayer).layer(layers(health, shutdown)?).with_state(()))
 }
 
 /// One crate alone.
@@ -72,6 +78,13 @@ pub mod alone {
     /// Every request has 3 s.
     pub fn timeouts(app: Router) -> Router {
         app.layer(TimeoutLayer::new(Duration::from_secs(3)))
+    }
+
+    /// Every request has a span, and is counted by its route; [`Exposition`](macadam_telemetry::Exposition) writes what the
+    /// handle has for Prometheus.
+    pub fn telemetry(app: Router) -> (Router, TelemetryHandle) {
+        let (layer, handle) = TelemetryLayer::new().pair();
+        (app.layer(RouteTapLayer).layer(layer), handle)
     }
 
     /// At most 8 requests are in flight; 16 wait.

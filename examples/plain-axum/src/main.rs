@@ -1,7 +1,7 @@
 //! The crates by hand, on stock axum: `cargo run -p plain-axum`, then `curl -i 127.0.0.1:8080/`.
 //!
-//! With a name behind it (`cargo run -p plain-axum -- timeouts`) it takes one crate alone: `request-id`, `timeouts`,
-//! `load-shed`, `graceful-shutdown` or `health`.
+//! With a name behind it (`cargo run -p plain-axum -- timeouts`) it takes one crate alone: `request-id`, `telemetry`,
+//! `timeouts`, `load-shed`, `graceful-shutdown` or `health`.
 
 use std::{error::Error, future::ready, net::SocketAddr};
 
@@ -23,6 +23,7 @@ async fn main() -> Result<Report, Box<dyn Error>> {
     let app = match std::env::args().nth(1).as_deref() {
         None => stacked(app(), &health, &shutdown)?,
         Some("request-id") => alone::request_id(app()),
+        Some("telemetry") => alone::telemetry(app()).0,
         Some("timeouts") => alone::timeouts(app()),
         Some("load-shed") => alone::load_shed(app())?,
         Some("graceful-shutdown") => alone::graceful_shutdown(app(), &shutdown),

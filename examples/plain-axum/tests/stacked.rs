@@ -6,6 +6,7 @@ use axum::{Router, body::Body, http::Request, response::Response};
 use http_body_util::BodyExt;
 use macadam_graceful_shutdown::Shutdown;
 use macadam_health::Health;
+use macadam_telemetry::{Exposition, Format};
 use plain_axum::{alone, app, layers, stacked};
 use tower::ServiceExt;
 
@@ -40,17 +41,18 @@ fn the_order_by_hand_is_the_order_of_the_facade() {
         let field = if name == "macadam_graceful_shutdown" { "drain" } else { &name["macadam_".len()..] };
         format!("self.{field}.layer")
     });
-    assert_eq!(by_hand.len(), 5);
+    assert_eq!(by_hand.len(), 6);
     assert_eq!(by_hand, of_facade);
 }
 
-/// The five crates in the order in which `text` names them.
+/// The six crates in the order in which `text` names them.
 fn order(text: &str, named: impl Fn(&str) -> String) -> Vec<&'static str> {
     let crates = [
         "macadam_graceful_shutdown",
         "macadam_health",
         "macadam_load_shed",
         "macadam_request_id",
+        "macadam_telemetry",
         "macadam_timeouts",
     ];
     let mut places: Vec<_> =
@@ -60,7 +62,7 @@ fn order(text: &str, named: impl Fn(&str) -> String) -> Vec<&'static str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_five_protect_at_once() {
+async fn all_six_protect_at_once() {
     let (health, shutdown) = parts();
     let app = stacked(app(), &health, &shutdown).unwrap();
 
@@ -90,6 +92,15 @@ async fn each_alone_does_its_one_job() {
     assert!(get(&alone::request_id(app()), "/").await.headers().contains_key("x-request-id"));
     assert!(get(&alone::request_id(app()), "/nowhere").await.headers().contains_key("x-request-id"));
     assert_eq!(get(&alone::timeouts(app()), "/slow").await.status(), 504);
+    let (telemetry, handle) = alone::telemetry(app());
+    get(&telemetry, "/").await.into_body().collect().await.unwrap();
+    let text = Exposition::new().requests(handle).text(Format::OpenMetrics);
+    assert!(
+        text.contains(
+            r#"http_server_request_duration_seconds_count{http_request_method="GET",http_route="/","#
+        ),
+        "{text}"
+    );
     assert_eq!(get(&alone::health(app(), &health), "/livez").await.status(), 200);
 
     let app_of_shutdown = alone::graceful_shutdown(app(), &shutdown);

@@ -1,8 +1,4 @@
-//! The one layer inside the Router: it tells the road which route was matched.
-//!
-//! axum leaves the matched path in the request that it passes on inside, where nothing outside can read it, and has no
-//! list of its routes. `Router::layer` makes one tap per endpoint, so the template is interned once an endpoint and no
-//! request hashes a path.
+//! The one layer inside an axum Router: it tells those outside which route was matched.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -15,11 +11,31 @@ use macadam_core::{RequestContext, Route};
 use tower_layer::Layer;
 use tower_service::Service;
 
+/// Says in the request's context which route of an axum `Router` was matched, for every layer around it: `http.route`.
+///
+/// axum leaves the matched path in the request that it passes on inside, where nothing outside can read it, and has no
+/// list of its routes. `Router::layer` makes one tap an endpoint, so the template is interned once an endpoint, and no
+/// request hashes a path.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use macadam_telemetry::{RouteTapLayer, TelemetryLayer};
+///
+/// let app: Router = Router::new()
+///     .route("/orders/{id}", get(async || "one"))
+///     .layer(RouteTapLayer) // first, and so inside
+///     .layer(TelemetryLayer::new());
+/// ```
+///
+/// # Ordering
+///
+/// Inside every layer that wants to know the route. Of a request without a context it says nothing.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RouteTapLayer;
+pub struct RouteTapLayer;
 
+/// What a [`RouteTapLayer`] makes of an endpoint.
 #[derive(Clone, Debug)]
-pub(crate) struct RouteTap<S> {
+pub struct RouteTap<S> {
     inner: S,
     /// The endpoint's route. A fallback has none, and is asked each time.
     route: Arc<OnceLock<Route>>,
