@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result {
     let chosen: Vec<&Job> = JOBS.iter().filter(|job| args.chooses(job)).collect();
     if args.list {
         for job in chosen {
-            println!("{:8} {}", job.name, job.shows);
+            println!("{:9} {}", job.name, job.shows);
         }
         return Ok(());
     }

@@ -27,21 +27,21 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:8} {:>8}", "job", "seconds")?;
+        writeln!(f, "{:9} {:>8}", "job", "seconds")?;
         let mut total = Duration::ZERO;
         for &(job, outcome) in &self.0 {
             let (took, word) = match outcome {
                 Outcome::Passed(took) => (took, "ok"),
                 Outcome::Failed(took) => (took, "FAILED"),
                 Outcome::NotRun => {
-                    writeln!(f, "{job:8} {:>8}  not run", "-")?;
+                    writeln!(f, "{job:9} {:>8}  not run", "-")?;
                     continue;
                 }
             };
             total += took;
-            writeln!(f, "{job:8} {:>8.1}  {word}", took.as_secs_f64())?;
+            writeln!(f, "{job:9} {:>8.1}  {word}", took.as_secs_f64())?;
         }
-        writeln!(f, "{:8} {:>8.1}", "total", total.as_secs_f64())
+        writeln!(f, "{:9} {:>8.1}", "total", total.as_secs_f64())
     }
 }
 
@@ -56,11 +56,11 @@ mod tests {
         summary.add("clippy", Outcome::Failed(Duration::from_millis(12_300)));
         summary.add("docs", Outcome::NotRun);
         let expected = "\
-job       seconds
-fmt           0.4  ok
-clippy       12.3  FAILED
-docs            -  not run
-total        12.7
+job        seconds
+fmt            0.4  ok
+clippy        12.3  FAILED
+docs             -  not run
+total         12.7
 ";
         assert_eq!(summary.to_string(), expected);
         assert_eq!(summary.failed(), ["clippy"]);
