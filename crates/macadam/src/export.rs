@@ -23,6 +23,9 @@ pub(crate) trait Export: Send + Sync {
     /// What was lost.
     fn gauges(&self) -> Arc<dyn Gauges>;
 
+    /// What goes where, in a sentence.
+    fn says(&self) -> String;
+
     /// Begins to send, once there is all to read that is to be read.
     fn start(&self, requests: TelemetryHandle, gauges: &[Arc<dyn Gauges>]) -> Result<(), Error>;
 

@@ -58,7 +58,9 @@ impl Export for Exporter {
             if handle.flush(limit).await {
                 answers.store(true, Relaxed);
             } else {
-                tracing::warn!("not all telemetry was sent within {limit:?} (`telemetry.flush_timeout`)");
+                tracing::warn!(
+                    "not all telemetry was sent: the collector has not taken it within {limit:?} (`telemetry.flush_timeout`), or refused it"
+                );
             }
             Ok::<_, Infallible>(())
         };
@@ -87,6 +89,19 @@ impl Export for Exporter {
 
     fn gauges(&self) -> Arc<dyn Gauges> {
         Arc::new(self.handle.clone())
+    }
+
+    fn says(&self) -> String {
+        let mut collectors: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (signal, collector) in self.handle.targets() {
+            match collectors.iter_mut().find(|(known, _)| *known == collector) {
+                Some((_, signals)) => signals.push(signal),
+                None => collectors.push((collector, vec![signal])),
+            }
+        }
+        let to =
+            collectors.iter().map(|(collector, signals)| format!("{} to {collector}", signals.join(", ")));
+        format!("telemetry goes by OTLP: {}", to.collect::<Vec<_>>().join("; "))
     }
 
     fn start(&self, requests: TelemetryHandle, gauges: &[Arc<dyn Gauges>]) -> Result<(), Error> {

@@ -312,6 +312,9 @@ impl Road {
         if let Some(admin) = admin.map(AdminHandle::local_addr) {
             tracing::info!("admin on http://{admin}, try `curl http://{admin}/readyz?verbose`");
         }
+        if let Some(export) = &self.export {
+            tracing::info!("{}", export.says());
+        }
         let endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
         if self.export.is_none() && settings.telemetry.otlp && std::env::var_os(endpoint).is_some() {
             tracing::warn!(

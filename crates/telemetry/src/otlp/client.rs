@@ -15,14 +15,25 @@ use tokio::{
 };
 
 use super::{flush::Flush, plan::Target};
+use crate::text::Chain;
 
 /// Sends the requests of one signal, again and again until they are taken or their time is over.
 pub(crate) struct Courier {
     client: Client<HttpConnector, Full<Bytes>>,
     target: Target,
     flush: watch::Receiver<Flush>,
-    /// Whether the last batch was lost. Said when it changes, and never in between.
-    is_failing: bool,
+    /// What was said last of the collector. More is said when it changes, and never in between.
+    said: Said,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// It takes what it is sent.
+    Well,
+    /// It does not, and is asked again.
+    Waits,
+    /// It has not taken something to its end.
+    Lost,
 }
 
 /// Why the collector did not take a request.
@@ -36,7 +47,7 @@ enum Refusal {
 impl Courier {
     pub(crate) fn new(target: Target, flush: watch::Receiver<Flush>) -> Self {
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1).build_http();
-        Self { client, target, flush, is_failing: false }
+        Self { client, target, flush, said: Said::Well }
     }
 
     /// The answer of the collector, or nothing where the request is lost.
@@ -62,6 +73,7 @@ impl Courier {
                 Ok(Err(Refusal::Later(said))) => problem = said,
                 Err(_) => problem = format!("no answer within {:?}", self.target.timeout),
             }
+            self.waits(&problem, patience);
             tokio::select! {
                 () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
                 // Whoever waits for a flush does not wait for a pause.
@@ -69,7 +81,10 @@ impl Courier {
                 () = sleep_until(until) => break None,
             }
         };
-        self.say(delivered.is_some(), &problem);
+        match delivered {
+            Some(_) => self.is_well(),
+            None => self.has_lost(&problem),
+        }
         delivered
     }
 
@@ -93,28 +108,43 @@ impl Courier {
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT => Err(Refusal::Later(status.to_string())),
+            StatusCode::NOT_FOUND => {
+                Err(Refusal::Never(format!("{status}: nobody takes OTLP over HTTP there")))
+            }
             _ => Err(Refusal::Never(status.to_string())),
         }
     }
 
-    fn say(&mut self, is_delivered: bool, problem: &str) {
-        // Not the URL: there may be a password in it.
-        let (signal, host) = (self.target.signal.as_str(), self.target.url.host());
-        match (self.is_failing, is_delivered) {
-            (false, false) => {
-                tracing::warn!(host, "{signal} are lost, since the collector does not take them: {problem}");
-            }
-            (true, true) => tracing::info!(host, "the collector takes {signal} again"),
-            _ => {}
+    fn waits(&mut self, problem: &str, patience: Duration) {
+        let (signal, collector) = (self.target.signal.as_str(), self.target.collector());
+        if self.said == Said::Well {
+            self.said = Said::Waits;
+            tracing::warn!(
+                collector,
+                "the collector does not take {signal} yet, and is asked again for {patience:?}: {problem}"
+            );
         }
-        self.is_failing = !is_delivered;
+    }
+
+    fn has_lost(&mut self, problem: &str) {
+        let (signal, collector) = (self.target.signal.as_str(), self.target.collector());
+        if self.said != Said::Lost {
+            self.said = Said::Lost;
+            tracing::warn!(collector, "{signal} are lost, since the collector does not take them: {problem}");
+        }
+    }
+
+    fn is_well(&mut self) {
+        let (signal, collector) = (self.target.signal.as_str(), self.target.collector());
+        if self.said != Said::Well {
+            self.said = Said::Well;
+            tracing::info!(collector, "the collector takes {signal} again");
+        }
     }
 }
 
 fn later(error: &hyper_util::client::legacy::Error) -> Refusal {
-    // Its own text says only that it could not connect.
-    let source = std::error::Error::source(error).map(|source| format!(": {source}"));
-    Refusal::Later(format!("{error}{}", source.unwrap_or_default()))
+    Refusal::Later(Chain(error).to_string())
 }
 
 /// When that time has come, or the end of a flush that began meanwhile.

@@ -12,10 +12,11 @@
 //! | `OTEL_EXPORTER_OTLP_ENDPOINT`, or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` and its like | none: then nothing is exported |
 //! | `OTEL_EXPORTER_OTLP_HEADERS`, `_TIMEOUT` (in milliseconds), and those of one signal | none, `10000` |
 //! | `OTEL_EXPORTER_OTLP_PROTOCOL`, and those of one signal | `http/protobuf`, the only one that there is |
-//! | `OTEL_METRICS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_LOGS_EXPORTER` | `otlp`; `none` leaves a signal out |
+//! | `OTEL_METRICS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_LOGS_EXPORTER` | `otlp`; `none` or `prometheus` leaves a signal out |
 //! | `OTEL_METRIC_EXPORT_INTERVAL`, `OTEL_METRIC_EXPORT_TIMEOUT` | `60000`, `30000` |
 //! | `OTEL_BSP_SCHEDULE_DELAY`, `_EXPORT_TIMEOUT`, `_MAX_QUEUE_SIZE`, `_MAX_EXPORT_BATCH_SIZE` | `5000`, `30000`, `2048`, `512` |
 //! | `OTEL_BLRP_SCHEDULE_DELAY`, and so on, for logs | `1000`, `30000`, `2048`, `512` |
+//! | `OTEL_PROPAGATORS` | `tracecontext`, which has to be in the list |
 //! | `OTEL_SDK_DISABLED` | `false` |
 //!
 //! Neither TLS nor gRPC nor compression is there: who asks for one is told at the start.
@@ -68,6 +69,8 @@ pub struct OtlpHandle {
 
 #[derive(Debug)]
 struct Shared {
+    /// Of each signal that is exported, where to.
+    targets: Vec<(Signal, String)>,
     bell: Bell,
     spans: Option<Arc<Queue<SpanData>>>,
     logs: Option<Arc<Queue<Record>>>,
@@ -96,6 +99,7 @@ impl Otlp {
     ) -> Result<Option<Self>, OtlpError> {
         let Some(plan) = Plan::read(variable)? else { return Ok(None) };
         let shared = Shared {
+            targets: plan.targets().map(|target| (target.signal, target.collector())).collect(),
             bell: Bell::new(),
             spans: plan.traces.as_ref().map(|traces| Arc::new(Queue::new(traces.queue))),
             logs: plan.logs.as_ref().map(|logs| Arc::new(Queue::new(logs.queue))),
@@ -138,6 +142,11 @@ impl OtlpHandle {
     /// Takes the spans: a processor for the tracer provider of OpenTelemetry's SDK.
     pub fn spans(&self) -> OtlpSpans {
         OtlpSpans::new(self.shared.spans.clone())
+    }
+
+    /// What is exported, as `metrics`, `traces` and `logs`, and the host and port that it goes to.
+    pub fn targets(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.shared.targets.iter().map(|(signal, collector)| (signal.as_str(), &**collector))
     }
 
     /// Whether spans are exported.

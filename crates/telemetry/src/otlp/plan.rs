@@ -25,6 +25,14 @@ pub(crate) struct Target {
     pub(crate) timeout: Duration,
 }
 
+impl Target {
+    /// Where the collector listens. Neither the whole URL nor its authority: there may be a password in them.
+    pub(crate) fn collector(&self) -> String {
+        let host = self.url.host().unwrap_or_default();
+        format!("{host}:{}", self.url.port_u16().unwrap_or(80))
+    }
+}
+
 /// Metrics are read and sent in turns.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -53,14 +61,22 @@ impl Plan {
     /// None where nothing is to be exported: no endpoint is named, or the environment turns everything off.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, OtlpError> {
         let environment = Environment(&variable);
-        if environment.text("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true")) {
-            return Ok(None);
+        match environment.text("OTEL_SDK_DISABLED").map(|text| text.to_ascii_lowercase()).as_deref() {
+            None | Some("false") => {}
+            Some("true") => return Ok(None),
+            Some(other) => {
+                let problem = format!("is {other:?}");
+                return Err(OtlpError::variable("OTEL_SDK_DISABLED", problem, "set it to `true` or `false`"));
+            }
         }
         let metrics = environment.target(Signal::Metrics)?;
         let traces = environment.target(Signal::Traces)?;
         let logs = environment.target(Signal::Logs)?;
         if metrics.is_none() && traces.is_none() && logs.is_none() {
             return Ok(None);
+        }
+        if traces.is_some() {
+            environment.propagates_what_we_do()?;
         }
         let millis = |name, default| environment.millis(name, default);
         let metrics = metrics.map(|target| {
@@ -73,6 +89,12 @@ impl Plan {
         let traces = traces.map(|target| environment.batches(target, "OTEL_BSP", 5_000));
         let logs = logs.map(|target| environment.batches(target, "OTEL_BLRP", 1_000));
         Ok(Some(Self { metrics: metrics.transpose()?, traces: traces.transpose()?, logs: logs.transpose()? }))
+    }
+
+    /// Where what is exported goes.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Target> {
+        let batches = [&self.traces, &self.logs].into_iter().flatten().map(|batches| &batches.target);
+        self.metrics.iter().map(|metrics| &metrics.target).chain(batches)
     }
 
     /// Whether a signal is exported.
@@ -102,9 +124,18 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
 
     /// Where a signal goes; nowhere unless there is an endpoint, and an exporter that is not another one.
     fn target(&self, signal: Signal) -> Result<Option<Target>, OtlpError> {
-        let exporter = self.text(&format!("OTEL_{}_EXPORTER", signal.capitals()));
-        if exporter.is_some_and(|list| list.split(',').all(|exporter| exporter.trim() != "otlp")) {
-            return Ok(None);
+        let exporter = format!("OTEL_{}_EXPORTER", signal.capitals());
+        if let Some(list) = self.text(&exporter) {
+            let mut exporters = list.split(',').map(str::trim);
+            // Prometheus scrapes what there is, whatever is exported besides.
+            if let Some(other) = exporters.clone().find(|name| !["otlp", "none", "prometheus"].contains(name))
+            {
+                let problem = format!("asks for {other:?}, which this build does not have");
+                return Err(OtlpError::variable(exporter, problem, "set it to `otlp` or `none`"));
+            }
+            if exporters.all(|name| name != "otlp") {
+                return Ok(None);
+            }
         }
         let Some((endpoint, variable)) = self.of(signal, "ENDPOINT") else { return Ok(None) };
         let url = if variable == ENDPOINT {
@@ -148,6 +179,16 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             delay: self.millis(&format!("{prefix}_SCHEDULE_DELAY"), delay)?,
             patience: self.millis(&format!("{prefix}_EXPORT_TIMEOUT"), 30_000)?,
         })
+    }
+
+    /// What is told to the next hop, and believed of a caller, is W3C Trace Context, and nothing else.
+    fn propagates_what_we_do(&self) -> Result<(), OtlpError> {
+        let Some(list) = self.text("OTEL_PROPAGATORS") else { return Ok(()) };
+        if list.split(',').any(|name| name.trim() == "tracecontext") {
+            return Ok(());
+        }
+        let problem = format!("is {list:?}, without `tracecontext`, which is what this build speaks");
+        Err(OtlpError::variable("OTEL_PROPAGATORS", problem, "add that, or leave the variable out"))
     }
 
     fn millis(&self, name: &str, default: u64) -> Result<Duration, OtlpError> {
@@ -260,6 +301,21 @@ mod tests {
     fn a_signal_with_another_exporter_is_left_out() {
         let plan = of(&[HERE, ("OTEL_LOGS_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "prometheus, otlp")]);
         assert!(plan.logs.is_none() && plan.metrics.is_some() && plan.traces.is_some());
+    }
+
+    #[test]
+    fn what_is_asked_for_and_not_there_is_an_error_that_names_it() {
+        for (name, value, cure) in [
+            ("OTEL_SDK_DISABLED", "yes", "set it to `true` or `false`"),
+            ("OTEL_TRACES_EXPORTER", "otlp,zipkin", "asks for \"zipkin\""),
+            ("OTEL_PROPAGATORS", "b3", "add that, or leave the variable out"),
+        ] {
+            let error = error(&[HERE, (name, value)]);
+            assert!(error.starts_with(&format!("`{name}` ")) && error.contains(cure), "{error}");
+        }
+        assert!(plan(&[HERE, ("OTEL_PROPAGATORS", "baggage, tracecontext")]).is_ok());
+        // Of no account where no traces are exported.
+        assert!(plan(&[HERE, ("OTEL_PROPAGATORS", "b3"), ("OTEL_TRACES_EXPORTER", "none")]).is_ok());
     }
 
     #[test]
