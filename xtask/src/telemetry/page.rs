@@ -26,7 +26,8 @@ const HEAD: &str = "\
 
 <!-- Written by `cargo xtask telemetry` from the lists in the code: `Road::metrics`, and those of `Field` in `macadam_telemetry`. -->
 
-Alerts and a dashboard that are made of these are in [slo/](../slo/README.md).
+Alerts and a dashboard that are made of these are in [slo/](../slo/README.md); what to make of them at night stands in
+[at-night.md](at-night.md).
 
 ## Metrics
 

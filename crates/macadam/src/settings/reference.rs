@@ -21,9 +21,10 @@ impl Settings {
             };
             let _ = write!(
                 page,
-                "\n## `{}`\n\n{}\n\n- default: {default}\n- environment: `{}`\n- why: {}\n",
+                "\n## `{}`\n\n{}\n\n- default: {default}\n- takes: {}\n- environment: `{}`\n- why: {}\n",
                 key.path,
                 key.doc,
+                (key.expects)(&prod),
                 key.variable(),
                 key.reason,
             );

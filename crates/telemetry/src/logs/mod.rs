@@ -21,7 +21,7 @@
 //! # A line
 //!
 //! ```json
-//! {"timestamp":"2026-11-23T09:36:22.123456Z","severity":"WARN","severity_number":13,"message":"no answer","target":"orders::stock","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7","request_id":"0193a3f0","service.name":"orders","service.version":"1.2.3","service.instance.id":"8a2e6c1e-7d1b-4c5f-9a59-2b1f3d0c4e5a","error":"timed out","http.request.method":"GET","http.route":"/orders/{id}"}
+//! {"timestamp":"2026-11-23T09:36:22.123456Z","severity":"WARN","severity_number":13,"message":"no answer","target":"orders::stock","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7","request_id":"0193a3f0","service.name":"orders","service.version":"1.2.3","service.instance.id":"8a2e6c1e-7d1b-4c5f-9a59-2b1f3d0c4e5a","error":"timed out","http.request.method":"GET"}
 //! ```
 //!
 //! | name | what |
