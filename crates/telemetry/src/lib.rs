@@ -181,6 +181,7 @@ mod resource;
 #[cfg(feature = "axum")]
 mod route_tap;
 mod service;
+mod sync;
 #[cfg(any(feature = "logs", feature = "otel-0_33"))]
 mod text;
 mod trace;

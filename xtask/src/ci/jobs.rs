@@ -138,7 +138,7 @@ fn alone(_: &Args) -> Result {
 /// A folder of its own under the target: other RUSTFLAGS would throw out what the other jobs have built.
 fn loom(_: &Args) -> Result {
     let target = target().join("loom");
-    Line::new("cargo test --release --package macadam-core --package macadam-load-shed --test loom")
+    Line::new("cargo test --release -p macadam-core -p macadam-load-shed -p macadam-telemetry --test loom")
         .word("--target-dir")
         .word(target.to_string_lossy())
         .env("RUSTFLAGS", "--cfg macadam_loom")

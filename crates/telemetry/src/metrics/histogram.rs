@@ -1,11 +1,10 @@
 //! How long requests took: OpenTelemetry's buckets.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
-};
+use std::time::Duration;
 
 use macadam_core::Mine;
+
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// One thread's part of one histogram: two cache lines that nobody else writes to.
 #[derive(Default)]

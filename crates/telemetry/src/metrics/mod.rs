@@ -5,19 +5,11 @@ mod exposition;
 mod histogram;
 mod labels;
 mod list;
+mod place;
 mod series;
 mod text;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{
-            AtomicU64,
-            Ordering::{Acquire, Relaxed},
-        },
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use macadam_core::{Outcomes, Route, Sharded, Share};
 
@@ -34,7 +26,13 @@ pub use self::{
     labels::{ErrorType, Scheme},
     text::Format,
 };
-use crate::trace::Trace;
+use crate::{
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Relaxed},
+    },
+    trace::Trace,
+};
 
 /// The metrics of one layer. Clones are one.
 #[derive(Clone)]

@@ -1,16 +1,14 @@
 //! Series by their labels, found without a lock, a hash of a text, or an allocation.
 
-use std::sync::{
-    Mutex, OnceLock, PoisonError,
-    atomic::{
-        AtomicBool, AtomicU32, AtomicU64,
-        Ordering::{Acquire, Relaxed, Release},
-    },
-};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use macadam_core::Route;
 
 use super::labels::Labels;
+use crate::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// A number for each combination of labels.
 ///
