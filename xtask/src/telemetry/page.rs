@@ -34,6 +34,10 @@ Alerts and a dashboard that are made of these are in [slo/](../slo/README.md); w
 On the admin listener's `/metrics`, for Prometheus. *Series* are the combinations of labels that one instance may have; of a
 histogram each is 17 lines. A road that runs is held to this list by a test: it exposes nothing else, and no label more.
 
+To a scraper that asks for OpenMetrics, and by OTLP, each bucket of `http_server_request_duration_seconds` names a request that is in
+it by its `trace_id` and `span_id`, its *exemplar*. Prometheus keeps them with `--enable-feature=exemplar-storage`; the dashboard's
+panels show them.
+
 | metric | kind | unit | labels | series | meaning |
 |---|---|---|---|---|---|
 ";
