@@ -165,8 +165,11 @@
 //!
 //! | signal | |
 //! |---|---|
-//! | SIGTERM, SIGINT | the first begins the shutdown, or joins one that began by itself; the next one exits at once |
+//! | SIGTERM, SIGINT | the first begins the shutdown, or joins one that began by itself; another one, or the same one 100 ms later, exits at once |
 //! | SIGHUP | runs what was added by [`on_reload`](ShutdownBuilder::on_reload); with nothing added it is left alone |
+//!
+//! The same one again within 100 ms of the first is that one, delivered twice: to the whole process group, and by a wrapper
+//! in it that passes on what it gets.
 //!
 //! They are taken from the beginning of [`run`](Shutdown::run) on. Before, SIGTERM ends the process as it always did;
 //! but the first process of a container ignores it then, so whoever has much to do before it serves does that within

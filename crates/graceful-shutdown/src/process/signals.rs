@@ -1,6 +1,8 @@
 //! The signals that ask a process to leave, or to look again at what it was told.
 
-use std::{future, io};
+use std::{future, io, time::Duration};
+
+use tokio::time::Instant;
 
 /// SIGTERM and SIGINT, and SIGHUP where something is to be reloaded; on Windows, Ctrl-C.
 #[derive(Debug)]
@@ -17,6 +19,38 @@ pub(crate) enum Signal {
     /// It is to reload what can be.
     #[cfg_attr(windows, expect(dead_code, reason = "there is no such signal there"))]
     Reload,
+}
+
+/// The first signal that asked the process to leave, by which the next ones are understood.
+#[derive(Debug, Default)]
+pub(crate) struct FirstStop(Option<(&'static str, Instant)>);
+
+/// What a signal to leave means after those that came before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// It asks.
+    Asks,
+    /// It is the first one, delivered twice.
+    Again,
+    /// It does not want to wait.
+    Insists,
+}
+
+impl FirstStop {
+    /// What the signal of this name, which comes now, means.
+    ///
+    /// One stop often comes twice: a terminal or a supervisor signals the whole process group, and a wrapper in that
+    /// passes on what it got. Nobody who insists is as quick, and whoever passes a signal on passes on the same one.
+    pub(crate) fn then(&mut self, name: &'static str) -> Stop {
+        match self.0 {
+            None => {
+                self.0 = Some((name, Instant::now()));
+                Stop::Asks
+            }
+            Some((first, at)) if first == name && at.elapsed() < ONE_STOP => Stop::Again,
+            Some(_) => Stop::Insists,
+        }
+    }
 }
 
 impl Signals {
@@ -87,5 +121,35 @@ impl Listener {
     async fn next(&mut self) -> Signal {
         self.ctrl_c.recv().await;
         Signal::Leave("Ctrl-C")
+    }
+}
+
+/// From a signal to another of the same name that still is the same one.
+const ONE_STOP: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_signal_within_100_ms_is_one_stop_and_from_then_on_it_insists() {
+        let mut first = FirstStop::default();
+        assert_eq!(first.then("SIGTERM"), Stop::Asks);
+        assert_eq!(first.then("SIGTERM"), Stop::Again);
+        advance(ONE_STOP - TICK).await;
+        assert_eq!(first.then("SIGTERM"), Stop::Again);
+        advance(TICK).await;
+        assert_eq!(first.then("SIGTERM"), Stop::Insists, "100 ms after the first, whatever came between");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_signal_insists_at_once() {
+        let mut first = FirstStop::default();
+        assert_eq!(first.then("SIGTERM"), Stop::Asks);
+        assert_eq!(first.then("SIGINT"), Stop::Insists);
     }
 }

@@ -18,7 +18,7 @@ use super::systemd::Systemd;
 use super::{
     reaper::{Flush, Reaper, Verdict},
     reload::{Reload, Reloader},
-    signals::{Signal, Signals},
+    signals::{FirstStop, Signal, Signals, Stop},
 };
 use crate::{
     course::{Course, Told},
@@ -49,7 +49,7 @@ struct Watcher {
     takes_signals: bool,
     reaps: bool,
     signals: Signals,
-    signalled: bool,
+    first: FirstStop,
     reaper: Reaper,
 }
 
@@ -91,8 +91,8 @@ pub(crate) async fn start(course: &Arc<Course>, plan: Plan, powers: Powers) -> i
                 Err(error) => return drop(ready.send(Err(error))),
             };
             let told = course.told();
-            let watcher =
-                Watcher { course, told, plan, takes_signals, reaps, signals, signalled: false, reaper };
+            let first = FirstStop::default();
+            let watcher = Watcher { course, told, plan, takes_signals, reaps, signals, first, reaper };
             drop(ready.send(Ok(())));
             watcher.watch().await;
         });
@@ -161,11 +161,11 @@ impl Watcher {
             Signal::Leave(name) => name,
             Signal::Reload => return self.course.ask_reload(),
         };
-        if self.signalled {
-            self.reaper.exit(Verdict::Forced(name));
+        match self.first.then(name) {
+            Stop::Asks => drop(self.course.begin(Reason::Signal(name))),
+            Stop::Again => {}
+            Stop::Insists => self.reaper.exit(Verdict::Forced(name)),
         }
-        self.signalled = true;
-        self.course.begin(Reason::Signal(name));
     }
 }
 

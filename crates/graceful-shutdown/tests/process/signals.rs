@@ -1,10 +1,13 @@
 //! Signals that come early, late, or more than once.
 
-use std::time::Duration;
+use std::{io::Read, time::Duration};
 
 use rustix::process::Signal;
 
 use crate::{AT_ONCE, child::Child, get, roles};
+
+/// As long as this the same signal is the one that came before.
+const ONE_STOP: Duration = Duration::from_millis(100);
 
 #[test]
 fn sigint_and_sigterm_are_two_signals_and_a_third_changes_nothing() {
@@ -22,6 +25,26 @@ fn sigint_and_sigterm_are_two_signals_and_a_third_changes_nothing() {
     assert_eq!(exit.code, 1, "{}", exit.stderr);
     assert!(exit.after < AT_ONCE, "{:?}", exit.after);
     assert_eq!(exit.stderr.matches("a second signal, SIGTERM: exit code 1").count(), 1, "{}", exit.stderr);
+}
+
+#[test]
+fn a_stop_that_is_delivered_twice_is_one_and_the_request_in_flight_gets_its_whole_response() {
+    let mut child = Child::start(
+        "signals::a_stop_that_is_delivered_twice_is_one_and_the_request_in_flight_gets_its_whole_response",
+        roles::serves_and_drains,
+    );
+    let mut client = get(&child.wait_for("READY"), "/slow");
+    child.wait_for("HANDLING");
+    child.signal(Signal::TERM);
+    // The first has been heard, so that the kernel does not make one of both.
+    child.wait_for("DRAINING");
+    child.signal(Signal::TERM);
+
+    let mut response = String::new();
+    client.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200") && response.ends_with("slow"), "{response}");
+    let exit = child.exit();
+    assert_eq!(exit.code, 0, "{}", exit.stderr);
 }
 
 #[test]
@@ -45,14 +68,15 @@ fn before_run_a_signal_ends_the_process_as_it_always_did() {
 }
 
 #[test]
-fn a_second_signal_while_hooks_run_exits_at_once_and_names_the_hook() {
+fn the_same_signal_100_ms_later_exits_at_once_also_while_hooks_run_and_names_the_hook() {
     let mut child = Child::start(
-        "signals::a_second_signal_while_hooks_run_exits_at_once_and_names_the_hook",
+        "signals::the_same_signal_100_ms_later_exits_at_once_also_while_hooks_run_and_names_the_hook",
         roles::hook_hangs,
     );
     child.wait_for("READY");
     child.signal(Signal::TERM);
     child.wait_for("HOOK hangs");
+    assert!(child.lives_for(ONE_STOP));
     child.signal(Signal::TERM);
     let exit = child.exit();
     assert_eq!(exit.code, 1, "{}", exit.stderr);

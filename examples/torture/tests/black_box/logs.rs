@@ -124,7 +124,8 @@ async fn a_process_that_is_made_to_exit_has_logged_whom_it_cut() {
     let mut admin = Client::connect(torture.admin).await;
     torture.signal(Signal::TERM);
     while admin.get("/readyz").await.status == 200 {}
-    torture.signal(Signal::TERM);
+    // Another one, which insists at once.
+    torture.signal(Signal::INT);
     let exit = torture.exit(Duration::from_secs(5)).await;
     assert_eq!(exit.code, Some(1), "{}", exit.stderr);
     let lines = parsed(&exit.stdout);

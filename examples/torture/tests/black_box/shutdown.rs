@@ -145,6 +145,7 @@ async fn a_second_signal_exits_at_once() {
     client.send("GET /stream?frames=100&every=100 HTTP/1.1\r\nhost: t\r\n\r\n").await;
     sleep(Duration::from_millis(200)).await;
     torture.signal(Signal::TERM);
+    // Within 100 ms it would be the first one, delivered twice.
     sleep(Duration::from_millis(300)).await;
     torture.signal(Signal::TERM);
     let exit = torture.exit(Duration::from_secs(2)).await;
