@@ -51,38 +51,3 @@ impl<const WORDS: usize> Place<WORDS> {
         is_whole.then_some(words)
     }
 }
-
-#[cfg(all(test, not(macadam_loom)))]
-mod tests {
-    use std::{
-        sync::Barrier,
-        thread::{self, ScopedJoinHandle},
-    };
-
-    use super::*;
-
-    #[test]
-    fn nobody_reads_half_of_one_and_half_of_another() {
-        let (place, turn, started) = (Place::<5>::default(), AtomicU64::new(0), Barrier::new(3));
-        let read = thread::scope(|scope| {
-            let writers = [0, 1].map(|_| {
-                scope.spawn(|| {
-                    started.wait();
-                    for _ in 0..100_000 {
-                        let turn = turn.fetch_add(2, Relaxed) + 2;
-                        place.write(turn, [turn; 5]);
-                    }
-                })
-            });
-            started.wait();
-            let mut read = 0;
-            while !writers.iter().all(ScopedJoinHandle::is_finished) {
-                let words = place.read();
-                assert!(words.is_none_or(|words| words == [words[0]; 5]), "{words:?}");
-                read += u32::from(words.is_some());
-            }
-            read
-        });
-        assert!(read > 0 && place.read().is_some());
-    }
-}
