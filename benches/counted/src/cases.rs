@@ -121,7 +121,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "telemetry, ready at once",
         beside: Some("context"),
-        ceiling: Some(Cost { instructions: 1815, atomics: 3 }),
+        ceiling: Some(Cost { instructions: 1775, atomics: 3 }),
         run: |times| passes(times, Polls::One, &mut TelemetryLayer::new().layer(at_once())),
     },
     Case {
@@ -133,7 +133,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "telemetry, a body that is read",
         beside: Some("context, a body that is read"),
-        ceiling: Some(Cost { instructions: 2320, atomics: 3 }),
+        ceiling: Some(Cost { instructions: 2250, atomics: 3 }),
         run: |times| answers(times, &mut TelemetryLayer::new().layer(with_body())),
     },
     Case {

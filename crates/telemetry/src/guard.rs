@@ -133,10 +133,12 @@ impl Guard for RequestGuard {
         }
     }
 
+    #[inline]
     fn handed_on(&mut self) {
         self.to_head = None;
     }
 
+    #[inline]
     fn end(mut self, end: End) {
         self.end = end;
     }

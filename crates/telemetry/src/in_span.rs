@@ -22,14 +22,17 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    #[inline]
     pub(crate) fn new(span: Span, context: TraceContext) -> Self {
         Self { span, context: Some(context) }
     }
 
+    #[inline]
     pub(crate) fn enter(&mut self) -> (span::Entered<'_>, Entered<'_>) {
         (self.span.enter(), Entered::new(&mut self.context))
     }
 
+    #[inline]
     fn take(&mut self) -> Self {
         Self { span: mem::replace(&mut self.span, Span::none()), context: self.context.take() }
     }
