@@ -31,7 +31,7 @@ pub(crate) struct Case {
     pub(crate) run: fn(u32),
 }
 
-/// The ceilings are a tenth above what was counted, those of telemetry a fiftieth: another release of the compiler costs some
+/// The ceilings are a tenth above what was counted, those of a request behind telemetry a fiftieth: another release of the compiler costs some
 /// percent. Not so for the atomics, of which one more is one too many.
 pub(crate) const CASES: &[Case] = &[
     Case {

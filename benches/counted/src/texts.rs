@@ -14,10 +14,11 @@ use tower::{Layer, Service, service_fn};
 use crate::{callgrind::Cost, cases::Case};
 
 pub(crate) const TEXTS: &[Case] = &[Case {
-    // Of three statuses, and an event stream. 200 of them are 13 million instructions, which are over within a millisecond.
+    // Of three statuses, and an event stream. 200 of them are 13 million instructions, which are over within a millisecond. How many
+    // digits the durations have differs from run to run.
     name: "the metrics of a route, as text",
     beside: None,
-    ceiling: Some(Cost { instructions: 65_000, atomics: 1 }),
+    ceiling: Some(Cost { instructions: 71_000, atomics: 1 }),
     run: texts,
 }];
 
