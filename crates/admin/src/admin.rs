@@ -59,7 +59,8 @@ impl Admin {
 
     /// As [`bind`](Self::bind), at an address that another process has for now: this one answers there once it is free.
     ///
-    /// Until then it tries again four times a second, and the log says so.
+    /// Until then it tries again four times a second; the log says when it has it. That it waits, its caller says, who knows
+    /// where the address comes from.
     pub fn when_free(address: SocketAddr, health: Health) -> Self {
         Self::at(Place::Taken(address), address, health)
     }
@@ -162,6 +163,11 @@ impl Admin {
     /// The address that it answers on, with the port that the system chose where that was 0.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Whether it has its address, and does not [wait](Self::when_free) for it.
+    pub fn is_bound(&self) -> bool {
+        matches!(self.place, Place::Bound(_))
     }
 
     /// Starts to answer, on a thread and a runtime of its own, until the handle is dropped.

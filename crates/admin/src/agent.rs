@@ -25,6 +25,9 @@ impl Agent {
     pub(crate) async fn run(self, handed_over: Option<HandedOver>) {
         let Self { place, health } = self;
         let answer = async {
+            if let Place::Taken(address) = place {
+                tracing::warn!(%address, "another process has the address of the agent for HAProxy, which waits until it is free");
+            }
             match place.listen("the agent for HAProxy").await {
                 Ok(listener) => match accept(&listener, &health).await {},
                 Err(error) => tracing::error!(%error, "the agent for HAProxy cannot have its address"),

@@ -23,12 +23,11 @@ impl Place {
             Self::Bound(listener) => return TcpListener::from_std(listener),
             Self::Taken(address) => address,
         };
-        tracing::warn!(%address, "another process has the address of {who}, which waits until it is free");
         loop {
             match TcpListener::bind(address).await {
                 Err(error) if error.kind() == ErrorKind::AddrInUse => sleep(AGAIN).await,
                 Ok(listener) => {
-                    tracing::info!(%address, "{who} has its address now");
+                    tracing::info!(%address, "{who} has its address, and answers there now");
                     return Ok(listener);
                 }
                 Err(error) => return Err(error),

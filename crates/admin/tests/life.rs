@@ -43,6 +43,7 @@ async fn a_listener_that_is_bound_already_is_taken_over() {
     let listener = TcpListener::bind(anywhere()).unwrap();
     let address = listener.local_addr().unwrap();
     let admin = Admin::on(listener, health()).unwrap();
+    assert!(admin.is_bound());
     assert_eq!(admin.local_addr(), address);
     let admin = admin.spawn().unwrap();
     assert_eq!(admin.local_addr(), address);
@@ -53,7 +54,9 @@ async fn a_listener_that_is_bound_already_is_taken_over() {
 async fn where_another_process_has_the_address_it_answers_there_once_it_is_free() {
     let taken = TcpListener::bind(anywhere()).unwrap();
     let address = taken.local_addr().unwrap();
-    let admin = Admin::when_free(address, health()).spawn().unwrap();
+    let admin = Admin::when_free(address, health());
+    assert!(!admin.is_bound());
+    let admin = admin.spawn().unwrap();
     assert_eq!(admin.local_addr(), address);
     drop(taken);
     let answers = async {

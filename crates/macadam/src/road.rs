@@ -11,7 +11,7 @@ use std::{
 };
 
 use axum::Router;
-use macadam_admin::{Admin, AdminHandle};
+use macadam_admin::Admin;
 use macadam_core::{Gauges, Phase, Render, body::MinRate};
 use macadam_graceful_shutdown::{Draining, Report, Shutdown, ShutdownHandle};
 use macadam_health::{Health, RuntimeWatch};
@@ -182,6 +182,7 @@ impl Road {
             export.start(self.telemetry.clone(), &told)?;
         }
         let mut bound = self.admin(place, gauges, told)?;
+        let admin_address = bound.as_ref().filter(|admin| admin.is_bound()).map(Admin::local_addr);
         // Both live until the hooks are done: an operator wants to see the whole of a shutdown.
         let mut admin = None;
         let _checks = self.health.spawn();
@@ -197,7 +198,7 @@ impl Road {
                 admin = bound.map(Admin::spawn).transpose()?;
             }
             // Said when it is true: from here on the service is ready.
-            self.say_hello(address, admin.as_ref());
+            self.say_hello(address, admin_address);
             serve(draining).into_future().await.map_err(Into::into)
         };
         let report = shutdown.run::<_, _, BoxError>(serve).await;
@@ -266,9 +267,18 @@ impl Road {
         let health = self.health.clone();
         let admin = match socket.flatten().unwrap_or_else(|| TcpListener::bind(address)) {
             Ok(socket) => Admin::on(socket, health)?,
-            // The instance before this one keeps it to the end, and a service without probes is better than none.
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Admin::when_free(address, health),
-            Err(error) => return Err(Error::Listen { key: "admin.listen", address, error }),
+            Err(error) => {
+                let in_use = error.kind() == io::ErrorKind::AddrInUse;
+                let error = Error::Listen { key: "admin.listen", address, error };
+                if !in_use {
+                    return Err(error);
+                }
+                // An instance before this one may keep it to the end, and a service without probes is better than none.
+                tracing::warn!(
+                    "{error}; meanwhile the service goes on without probes there, and takes the address when it is free"
+                );
+                Admin::when_free(address, health)
+            }
         };
         let admin = match self.settings.health.agent_check {
             Some(agent) => admin.agent_check(agent)?,
@@ -300,7 +310,7 @@ impl Road {
     }
 
     /// What a person needs who has just started the service.
-    fn say_hello(&self, address: Option<SocketAddr>, admin: Option<&AdminHandle>) {
+    fn say_hello(&self, address: Option<SocketAddr>, admin: Option<SocketAddr>) {
         let settings = &self.settings;
         let BuildInfo { commit, profile, debug_assertions, .. } = self.build;
         tracing::info!(version = self.version, commit, profile, debug_assertions, "built");
@@ -309,7 +319,7 @@ impl Road {
             let name = &settings.name;
             tracing::info!("{name} serving on {scheme}://{address}, try `{curl} {scheme}://{address}/`");
         }
-        if let Some(admin) = admin.map(AdminHandle::local_addr) {
+        if let Some(admin) = admin {
             tracing::info!("admin on http://{admin}, try `curl http://{admin}/readyz?verbose`");
         }
         if let Some(export) = &self.export {

@@ -16,6 +16,7 @@ use std::{
 use macadam_test::wire::Client;
 use rustix::process::Signal;
 use tokio::{
+    io::{AsyncBufReadExt, BufReader},
     process::Command,
     task::JoinSet,
     time::{sleep, timeout},
@@ -183,20 +184,30 @@ async fn sockets_that_are_for_another_process_are_left_alone() {
 }
 
 #[tokio::test]
-async fn who_finds_the_admin_address_taken_serves_and_has_it_as_soon_as_it_is_free() {
+async fn who_finds_the_admin_address_taken_names_the_cure_serves_and_has_it_as_soon_as_it_is_free() {
     let [public, admin] = addresses();
     let taken = StdListener::bind(&admin).unwrap();
-    let torture = Torture::start(&at(&[public, admin])).await;
-    assert_eq!(Client::connect(torture.public).await.get("/context").await.status, 200);
-    drop(taken);
-    let answers = async {
-        while tokio::net::TcpStream::connect(torture.admin).await.is_err() {
-            sleep(Duration::from_millis(20)).await;
+    let mut service = command(SERVICE, &at(&[public.clone(), admin.clone()])).spawn().unwrap();
+    let mut lines = BufReader::new(service.stdout.take().unwrap()).lines();
+    let mut said_until = async |words: &str| {
+        let mut said = String::new();
+        while !said.contains(words) {
+            let line = timeout(Duration::from_secs(10), lines.next_line()).await.expect("it says so in time");
+            said += &line.unwrap().expect("it runs");
         }
-        Client::connect(torture.admin).await.get("/readyz").await.status
+        said
     };
-    assert_eq!(timeout(Duration::from_secs(10), answers).await.unwrap(), 200);
-    torture.signal(Signal::TERM);
-    let exit = torture.exit(Duration::from_secs(10)).await;
-    assert!(exit.stdout.contains("waits until it is free"), "{}", exit.stdout);
+    // The settings are told last of what a person is told at the start.
+    let said = said_until("setting admin.listen").await;
+    let sentence = format!("cannot listen on {admin} (`admin.listen`): ");
+    let (_, warning) = said.split_once(&sentence).expect(&said);
+    assert!(warning.contains("stop it, or set MACADAM_ADMIN_LISTEN to a free address; meanwhile"), "{said}");
+    assert!(!said.contains("admin on"), "it is not there: {said}");
+    let public: SocketAddr = public.parse().unwrap();
+    assert_eq!(Client::connect(public).await.get("/context").await.status, 200);
+    drop(taken);
+    said_until("the admin listener has its address").await;
+    let admin: SocketAddr = admin.parse().unwrap();
+    assert_eq!(Client::connect(admin).await.get("/readyz").await.status, 200);
+    service.kill().await.unwrap();
 }
