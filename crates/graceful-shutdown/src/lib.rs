@@ -46,8 +46,9 @@
 //! | cleanup | the server's future is dropped | after the last hook | the last tasks end, the hooks run |
 //! | stopped | then | with the process | |
 //!
-//! One event is logged for each. The [`Report`] has how long each took, what was cut, by name, and what became of the
-//! hooks. A zero `lame_duck` leaves that phase out.
+//! One event is logged for each, and one for each request (32 at most), task and hook that was cut, with its names as
+//! fields: `request_id`, `http.request.method`, `http.route`, `age_seconds` and `stage` of a request. The [`Report`] has how long
+//! each phase took, what was cut, by name, and what became of the hooks. A zero `lame_duck` leaves that phase out.
 //!
 //! # The lame duck's end
 //!

@@ -4,6 +4,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use macadam_core::Phase;
 use tokio::{sync::SetOnce, time::Instant};
+use tracing::Level;
 
 use crate::{
     builder::{BUDGET, ShutdownBuilder},
@@ -190,7 +191,7 @@ fn call_the_roll(course: &Course) -> Roll<CutRequest> {
     cut.total += usize::try_from(ledger.cut()).unwrap_or(usize::MAX);
     // The server counts those too whose last frame it had, and whose client did not take it.
     cut.total = cut.total.max(course.server.requests_cut());
-    cut.named.iter().for_each(|request| tracing::warn!(%request, "cut"));
+    cut.named.iter().for_each(|request| request.tell(Level::WARN));
     cut
 }
 

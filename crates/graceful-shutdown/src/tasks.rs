@@ -170,7 +170,7 @@ impl Tasks {
             table.lost.panicked.add(Some(task.clone()));
         }
         drop(table);
-        tracing::error!(%task, "a task has panicked");
+        tracing::error!(task = task.name(), age_seconds = task.age.as_secs_f64(), "a task has panicked");
     }
 
     /// How many have not ended.
@@ -240,7 +240,7 @@ impl Tasks {
         // Not under the lock: what is aborted may be dropped here and now, and leaves the table.
         drop(table);
         for (task, abort) in overdue {
-            tracing::warn!(%task, "cut");
+            tracing::warn!(task = task.name(), age_seconds = task.age.as_secs_f64(), "a task was cut");
             abort.iter().for_each(AbortHandle::abort);
         }
         (left, next)
@@ -275,6 +275,19 @@ impl LostTask {
     /// How old it was, from its spawn until it was cut or panicked.
     pub fn age(&self) -> Duration {
         self.age
+    }
+}
+
+impl LeftTask {
+    /// Logs that it was cut, with the process.
+    pub(crate) fn tell(&self) {
+        let LostTask { name, age } = &self.task;
+        tracing::error!(
+            task = &**name,
+            age_seconds = age.as_secs_f64(),
+            blocks_its_thread = self.cut,
+            "a task was cut"
+        );
     }
 }
 

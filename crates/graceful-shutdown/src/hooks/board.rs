@@ -77,15 +77,25 @@ impl Line {
     }
 }
 
+impl LeftHook {
+    /// Logs that it was cut, with the process.
+    pub(crate) fn tell(&self) {
+        tracing::error!(hook = &*self.name, end = %self.why, "a hook was cut");
+    }
+}
+
 impl fmt::Display for LeftHook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, why } = self;
-        match why {
-            Why::NotBegun => write!(f, "hook `{name}`, not begun"),
-            Why::RunningSince(at) => {
-                write!(f, "hook `{name}`, running for {:.3} s", at.elapsed().as_secs_f64())
-            }
-            Why::Blocks => write!(f, "hook `{name}`, cut at its limit, and blocking its thread"),
+        write!(f, "hook `{}`, {}", self.name, self.why)
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotBegun => f.write_str("not begun"),
+            Self::RunningSince(at) => write!(f, "running for {:.3} s", at.elapsed().as_secs_f64()),
+            Self::Blocks => f.write_str("cut at its limit, and blocking its thread"),
         }
     }
 }

@@ -8,6 +8,6 @@ mod order;
 pub use self::hook::{Hook, HookEnd, HookReport};
 pub(crate) use self::{
     agenda::Agenda,
-    board::Board,
+    board::{Board, LeftHook},
     order::{Begin, Chain, Order},
 };

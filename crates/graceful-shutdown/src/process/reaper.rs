@@ -10,9 +10,9 @@ use std::{
 };
 
 use macadam_core::Phase;
-use tracing::{Dispatch, dispatcher};
+use tracing::{Dispatch, Level, dispatcher};
 
-use crate::{course::Course, report::exit_code, requests::Roll};
+use crate::{course::Course, hooks::LeftHook, report::exit_code, requests::Roll, tasks::LeftTask};
 
 /// Says what is stuck, and exits.
 #[derive(Debug)]
@@ -109,9 +109,9 @@ fn last_words(course: &Course, log: &Dispatch, verdict: Verdict) {
     dispatcher::with_default(log, || {
         let (in_flight, tasks_left) = (requests.total, tasks.total);
         tracing::error!(exit_code, phase = phase.as_str(), in_flight, tasks_left, "{verdict}");
-        requests.named.iter().for_each(|request| tracing::error!(%request, "cut"));
-        tasks.named.iter().for_each(|task| tracing::error!(%task, "cut"));
-        hooks.iter().for_each(|hook| tracing::error!(%hook, "cut"));
+        requests.named.iter().for_each(|request| request.tell(Level::ERROR));
+        tasks.named.iter().for_each(LeftTask::tell);
+        hooks.iter().for_each(LeftHook::tell);
     });
 }
 

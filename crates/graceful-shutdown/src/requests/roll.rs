@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use macadam_core::{InFlight, Outcome, RequestContext, Route, Stage, context::Id};
 use tokio::time::Instant;
+use tracing::Level;
 
 /// A request that the shutdown cut, as far as its context knew it.
 ///
@@ -26,6 +27,24 @@ impl CutRequest {
             age: Instant::now().saturating_duration_since(context.arrival()),
             stage: context.stage(),
         }
+    }
+
+    /// Logs that it was cut: as an error where the process goes with it, else as a warning.
+    pub(crate) fn tell(&self, level: Level) {
+        // An event's level is part of its place in the code.
+        macro_rules! tell {
+            ($event:ident) => {
+                tracing::$event!(
+                    request_id = self.request_id(),
+                    http.request.method = self.method,
+                    http.route = self.route.map(Route::as_str),
+                    age_seconds = self.age.as_secs_f64(),
+                    stage = self.stage.as_str(),
+                    "a request was cut"
+                )
+            };
+        }
+        if level == Level::ERROR { tell!(error) } else { tell!(warn) }
     }
 
     /// Its id, if it was given one.

@@ -116,10 +116,13 @@ async fn a_log_that_nobody_reads_costs_lines_and_no_request_and_the_metrics_say_
 }
 
 #[tokio::test]
-async fn a_process_that_is_made_to_exit_has_logged_whom_it_cut() {
-    let torture = Torture::start(&[JSON]).await;
+async fn a_process_that_is_made_to_exit_has_logged_whom_it_cut_by_fields_of_their_own() {
+    // Nobody is there; but there is a hook then.
+    let collector = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
+    let torture = Torture::start(&[JSON, collector]).await;
     let mut client = Client::connect(torture.public).await;
-    client.send("GET /stream?frames=1000&every=10 HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    let request = "GET /stream?frames=1000&every=10 HTTP/1.1\r\nhost: t\r\nx-request-id: endless\r\n\r\n";
+    client.send(request).await;
     client.some().await.unwrap();
     let mut admin = Client::connect(torture.admin).await;
     torture.signal(Signal::TERM);
@@ -129,8 +132,14 @@ async fn a_process_that_is_made_to_exit_has_logged_whom_it_cut() {
     let exit = torture.exit(Duration::from_secs(5)).await;
     assert_eq!(exit.code, Some(1), "{}", exit.stderr);
     let lines = parsed(&exit.stdout);
-    let last = lines.last().unwrap();
-    assert_eq!((&last["message"], &last["severity"]), (&"cut".into(), &"ERROR".into()), "{last}");
+    let told = |message| *messages(&lines, message).last().expect(message);
+    let cut = told("a request was cut");
+    let fields = ["severity", "request_id", "http.request.method", "http.route", "stage"];
+    assert_eq!(fields.map(|name| &cut[name]), ["ERROR", "endless", "GET", "/stream", "responding"], "{cut}");
+    assert!(cut["age_seconds"].is_f64(), "{cut}");
+    // Of a hook its name, and nothing before it.
+    let hook = told("a hook was cut");
+    assert_eq!((&hook["hook"], &hook["end"]), (&"flush telemetry".into(), &"not begun".into()), "{hook}");
 }
 
 #[tokio::test]
