@@ -226,6 +226,7 @@
 //! `CancellationToken` tells them; names, limits and panics are left to its user. None of them says what was cut.
 
 mod builder;
+mod count;
 mod course;
 mod error;
 mod handle;

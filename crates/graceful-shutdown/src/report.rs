@@ -11,6 +11,7 @@ use std::{
 use macadam_core::Phase;
 
 use crate::{
+    count::Count,
     hooks::HookReport,
     phases::LameDuckEnd,
     reason::Reason,
@@ -142,28 +143,32 @@ impl fmt::Display for Report {
         for (phase, took) in &self.phases {
             write!(f, "{phase} {:.3} s, ", took.as_secs_f64())?;
         }
-        write!(f, "{} responses completed meanwhile", self.completed)?;
+        write!(f, "{} completed meanwhile", Count(self.completed, "response"))?;
         if self.streams_ended > 0 {
-            write!(f, ", {} streams ended at their turn", self.streams_ended)?;
+            write!(f, ", {} ended in turn", Count(self.streams_ended, "stream"))?;
         }
         if let Some(end) = self.lame_duck_end {
             write!(f, "\n  the lame duck ended: {end}")?;
         }
         if self.late > 0 {
-            write!(f, "\n  late: {} requests, after accepting had ended", self.late)?;
+            write!(f, "\n  late: {}, after accepting had ended", Count(self.late, "request"))?;
         }
         if self.discarded > 0 {
-            write!(f, "\n  discarded: {} requests, on connections that were closed", self.discarded)?;
+            write!(
+                f,
+                "\n  discarded: {}, on connections that were closed",
+                Count(self.discarded, "request")
+            )?;
         }
         if self.server_cut {
             write!(f, "\n  cut: the server, with the connections it still held")?;
         }
         if self.connections_cut > 0 {
-            write!(f, "\n  cut: {} connections", self.connections_cut)?;
+            write!(f, "\n  cut: {}", Count(self.connections_cut, "connection"))?;
         }
-        self.cut.write(f, "\n  cut: ", "requests")?;
-        self.tasks.cut.write(f, "\n  cut: ", "tasks")?;
-        self.tasks.panicked.write(f, "\n  panicked: ", "tasks")?;
+        self.cut.write(f, "\n  cut: ", "request")?;
+        self.tasks.cut.write(f, "\n  cut: ", "task")?;
+        self.tasks.panicked.write(f, "\n  panicked: ", "task")?;
         self.hooks.iter().try_for_each(|hook| write!(f, "\n  {hook}"))
     }
 }

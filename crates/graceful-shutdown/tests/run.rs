@@ -250,7 +250,7 @@ async fn what_a_server_notes_of_its_connections_is_reported() {
     let report = noted((3, 2), 0).await;
     assert_eq!((report.connections_cut(), report.cut_total(), report.exit_code()), (3, 2, 75));
     let said = report.to_string();
-    assert!(said.contains("\n  cut: 3 connections\n  cut: 2 requests that are not named"), "{said}");
+    assert!(said.contains("\n  cut: 3 connections\n  cut: 2 requests, not named"), "{said}");
 
     // Who is discarded sends it again: nothing that was begun is lost.
     let report = noted((0, 0), 2).await;

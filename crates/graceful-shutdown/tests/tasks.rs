@@ -192,7 +192,7 @@ async fn all_tasks_that_were_cut_are_counted_and_32_are_named_the_oldest_first()
     handle.trigger("enough");
     let report: Report = shutdown.run(serve).await;
     assert_eq!(names(report.tasks_cut()), (0..32).map(|n| n.to_string()).collect::<Vec<_>>());
-    assert!(report.to_string().contains("\n  cut: 8 tasks that are not named"), "{report}");
+    assert!(report.to_string().contains("\n  cut: 8 tasks, not named"), "{report}");
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ async fn an_upgraded_connection_is_waited_for_under_the_name_of_its_request_and_
     drop(connection);
     let report = report(run).await;
     assert_eq!((report.streams_ended(), report.cut_total(), report.exit_code()), (1, 0, 0));
-    assert!(report.to_string().contains("1 streams ended at their turn"), "{report}");
+    assert!(report.to_string().contains("1 stream ended in turn"), "{report}");
     assert_eq!(named.outcome(), Outcome::Finished);
 }
 

@@ -59,7 +59,7 @@ async fn of_a_thousand_event_streams_and_a_thousand_websockets_each_ends_cleanly
     let exit = torture.exit(SOON).await;
     let took = from.elapsed();
     assert_eq!(exit.code, Some(0), "{}\n{}", exit.stdout, exit.stderr);
-    assert!(exit.stderr.contains("2000 streams ended at their turn"), "{}", exit.stderr);
+    assert!(exit.stderr.contains("2000 streams ended in turn"), "{}", exit.stderr);
 
     let early = events.iter().chain(&sockets).filter(|end| **end < Duration::from_secs(1)).count();
     println!("{early} in the first second, all after {took:?}\n{}", exit.stderr);

@@ -94,8 +94,8 @@ fn last_words(course: &Course, log: &Dispatch, verdict: Verdict) {
     let hooks = course.hooks.left();
 
     let mut words = format!("macadam: {verdict}: exit code {exit_code}, while {phase}");
-    let _ = requests.write(&mut words, LINE, "requests");
-    let _ = tasks.write(&mut words, LINE, "tasks");
+    let _ = requests.write(&mut words, LINE, "request");
+    let _ = tasks.write(&mut words, LINE, "task");
     for hook in &hooks {
         let _ = write!(words, "{LINE}{hook}");
     }

@@ -6,6 +6,8 @@ use macadam_core::{InFlight, Outcome, RequestContext, Route, Stage, context::Id}
 use tokio::time::Instant;
 use tracing::Level;
 
+use crate::count::Count;
+
 /// A request that the shutdown cut, as far as its context knew it.
 ///
 /// Nothing in it is a peer's to choose but the id, which is harmless text of 128 bytes at most ([`Id`]). The path is not in it.
@@ -110,14 +112,14 @@ impl<T> Roll<T> {
     }
 
     /// A line for each name, and one for all those that have none.
-    pub(crate) fn write(&self, to: &mut dyn fmt::Write, begin: &str, what: &str) -> fmt::Result
+    pub(crate) fn write(&self, to: &mut dyn fmt::Write, begin: &str, one: &'static str) -> fmt::Result
     where
         T: fmt::Display,
     {
         self.named.iter().try_for_each(|name| write!(to, "{begin}{name}"))?;
         match self.total.saturating_sub(self.named.len()) {
             0 => Ok(()),
-            unnamed => write!(to, "{begin}{unnamed} {what} that are not named"),
+            unnamed => write!(to, "{begin}{}, not named", Count(unnamed, one)),
         }
     }
 }

@@ -53,7 +53,7 @@ fn a_request_in_flight_at_the_signal_gets_its_whole_response() {
     assert!(response.contains("connection: close") && response.ends_with("slow"), "{response}");
     let exit = child.exit();
     assert_eq!(exit.code, 0, "{}", exit.stderr);
-    assert!(exit.stderr.contains("1 responses completed meanwhile"), "{}", exit.stderr);
+    assert!(exit.stderr.contains("1 response completed meanwhile"), "{}", exit.stderr);
 }
 
 #[test]

@@ -42,7 +42,7 @@ async fn an_event_stream_and_a_websocket_are_told_to_end_and_the_sockets_answer_
 
     let exit = torture.exit(SOON).await;
     assert_eq!(exit.code, Some(0), "{}\n{}", exit.stdout, exit.stderr);
-    assert!(exit.stderr.contains("2 streams ended at their turn"), "{}", exit.stderr);
+    assert!(exit.stderr.contains("2 streams ended in turn"), "{}", exit.stderr);
 }
 
 #[tokio::test]
