@@ -290,6 +290,28 @@ mod tests {
     }
 
     #[test]
+    fn what_takes_no_time_is_left_out_and_so_is_its_cure() {
+        let builder = || ShutdownBuilder::new().lame_duck(Duration::ZERO).budget(secs(20));
+        let error = builder().drain(secs(20)).build().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the shutdown may take 20.6s, its budget is 20s: drain 20s + closing 500ms + exit 100ms. Shorten `drain` by \
+             600ms, or raise `budget` to 20.6s and the grace period of whoever sends the signal above that"
+        );
+        let of_settings = error.of_table("shutdown").to_string();
+        assert!(of_settings.contains(": shutdown.drain 20s + closing 500ms"), "{of_settings}");
+        assert!(
+            of_settings.contains("Shorten `shutdown.drain` by 600ms, or raise `shutdown.budget`"),
+            "{of_settings}"
+        );
+
+        let error = builder().drain(Duration::ZERO).budget(Duration::ZERO).build().unwrap_err().to_string();
+        assert!(error.contains(": closing 500ms + exit 100ms. Raise `budget` to 600ms"), "{error}");
+        let hooks = hooked(builder().drain(secs(18)), &[2]).build().unwrap_err().to_string();
+        assert!(hooks.contains("Shorten `drain` or a hook's limit by 600ms"), "{hooks}");
+    }
+
+    #[test]
     fn phases_fit_to_the_millisecond() {
         let builder = |millis| ShutdownBuilder::new().drain(secs(20)).budget(Duration::from_millis(millis));
         assert!(builder(25_600).build().is_ok());

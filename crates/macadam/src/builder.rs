@@ -272,7 +272,8 @@ fn shutdown(settings: &Settings, hooks: Vec<Hook>, reloads: Vec<Told>) -> Result
     let builder = reloads.into_iter().fold(builder, |builder, reload| reload(builder));
     let builder = chosen_drain.into_iter().fold(builder, ShutdownBuilder::drain);
     // The log is flushed when the road is at its end.
-    Ok(hooks.into_iter().fold(builder, ShutdownBuilder::hook).build()?)
+    let shutdown = hooks.into_iter().fold(builder, ShutdownBuilder::hook).build();
+    Ok(shutdown.map_err(|error| error.of_table("shutdown"))?)
 }
 
 /// Less than the 90 s after which systemd gives a reload up.

@@ -154,7 +154,10 @@ fn a_drain_that_nobody_chose_gives_way_to_a_short_budget_and_to_hooks_and_it_is_
     assert_eq!(said[1], "shutdown.drain = 10s (from what `shutdown.budget` leaves)");
 
     let too_short = built(&of("budget = \"6s\""), None).unwrap_err().to_string();
-    assert!(too_short.contains("lame_duck 5s + drain 1s + closing 500ms + exit 100ms"), "{too_short}");
+    assert!(
+        too_short.contains("shutdown.lame_duck 5s + shutdown.drain 1s + closing 500ms + exit 100ms"),
+        "{too_short}"
+    );
     let chosen = built(&of("budget = \"18s\"\ndrain = \"20s\""), None).unwrap_err().to_string();
     assert!(chosen.contains("drain 20s") && chosen.contains("18s"), "{chosen}");
 }

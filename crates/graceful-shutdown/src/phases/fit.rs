@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{lame_duck::LameDuck, plan::Plan};
 use crate::{
-    error::Fault,
+    error::{Fault, Part},
     hooks::{Agenda, Begin, Chain, Hook, Order},
 };
 
@@ -49,16 +49,22 @@ impl Times {
         let chain = chain.unwrap_or(Chain { end: gone, from: Begin::Cleanup, hooks: Vec::new() });
         let needed = chain.end.saturating_add(EXIT);
         if needed > budget {
-            let phases = [("lame_duck", lame_duck), ("drain", drain), ("closing", CLOSING)];
+            let phases = [
+                (Part::Set("lame_duck"), lame_duck),
+                (Part::Set("drain"), drain),
+                (Part::Fixed("closing"), CLOSING),
+            ];
             let waited = match chain.from {
                 Begin::LameDuck => 0,
                 Begin::Draining => 1,
                 Begin::Cleanup | Begin::Last => phases.len(),
             };
-            let phases = phases.into_iter().take(waited).map(|(name, time)| (name.to_owned(), time));
-            let hooks =
-                chain.hooks.iter().map(|&hook| (format!("hook `{}`", hooks[hook].name), limits[hook]));
-            let parts = phases.chain(hooks).chain([("exit".to_owned(), EXIT)]).collect();
+            let phases = phases.into_iter().take(waited).filter(|(_, time)| !time.is_zero());
+            let hooks = chain
+                .hooks
+                .iter()
+                .map(|&hook| (Part::Hook(hooks[hook].name.clone().into_owned()), limits[hook]));
+            let parts = phases.chain(hooks).chain([(Part::Fixed("exit"), EXIT)]).collect();
             return Err(Fault::Overrun { parts, needed, budget });
         }
         Ok((

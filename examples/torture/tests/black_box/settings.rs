@@ -26,9 +26,16 @@ async fn a_name_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn a_budget_smaller_than_its_phases() {
+async fn a_budget_smaller_than_its_phases_is_told_by_the_keys_of_the_settings() {
     let message = message(&[("MACADAM_SHUTDOWN_BUDGET", "10s"), ("MACADAM_SHUTDOWN_DRAIN", "20s")]).await;
-    assert!(message.contains("10s") && message.contains("20s"), "{message}");
+    assert!(
+        message.contains("its budget is 10s: ") && message.contains("shutdown.drain 20s + "),
+        "{message}"
+    );
+    assert!(
+        message.contains("`shutdown.drain` by ") && message.contains("raise `shutdown.budget` to "),
+        "{message}"
+    );
 }
 
 #[tokio::test]
