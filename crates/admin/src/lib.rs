@@ -8,7 +8,7 @@
 //! [watches the runtime](Admin::runtime) that does the serving, and its probes tell where that stands still.
 //!
 //! It does no TLS, asks for no password and changes nothing: bind it where only operators and their platform can
-//! reach it. `/metrics` is not there yet.
+//! reach it.
 //!
 //! | path | answers |
 //! |---|---|
