@@ -119,6 +119,7 @@ impl Shared {
     fn write_to(&self, mut out: impl Write) {
         let mut lines = Vec::new();
         let mut told = 0;
+        let mut is_taken = true;
         loop {
             let queue = self.lock();
             let come = self.come.wait_while(queue, |queue| queue.lines.is_empty());
@@ -127,8 +128,20 @@ impl Shared {
             mem::swap(&mut lines, &mut queue.lines);
             drop(queue);
 
+            // Here, since the queue is empty now: behind what was just written it may be as full as ever.
+            let dropped = self.dropped.load(Relaxed);
+            if is_taken && dropped > told {
+                let lines = dropped - told;
+                told = dropped;
+                // Or this thread would wait for itself.
+                self.served.fetch_add(1, Relaxed);
+                tracing::warn!(target: "macadam::logs", lines, "lines of the log were lost: whoever reads it was too slow");
+                self.served.fetch_sub(1, Relaxed);
+            }
+
             let written = out.write_all(&lines).and_then(|()| out.flush());
-            if written.is_err() {
+            is_taken = written.is_ok();
+            if !is_taken {
                 let lost = lines.iter().filter(|byte| **byte == b'\n').count();
                 self.dropped.fetch_add(lost as u64, Relaxed);
             }
@@ -141,15 +154,6 @@ impl Shared {
             drop(queue);
             if is_empty {
                 self.gone.notify_all();
-            }
-            let dropped = self.dropped.load(Relaxed);
-            if written.is_ok() && dropped > told {
-                let lines = dropped - told;
-                told = dropped;
-                // Or this thread would wait for itself.
-                self.served.fetch_add(1, Relaxed);
-                tracing::warn!(target: "macadam::logs", lines, "lines of the log were lost: whoever reads it was too slow");
-                self.served.fetch_sub(1, Relaxed);
             }
         }
     }
