@@ -33,3 +33,17 @@ fn two_thousand_a_second_of_50_ms_are_not_refused_by_a_successor_that_takes_over
         assert!(sum.shed < 1.0 && sum.good > 5500.0, "{sum:?}");
     }
 }
+
+/// Sixty-four, which is where the gate begins, are half of what this takes.
+#[test]
+fn a_hundred_and_twenty_a_second_of_a_second_have_room_within_a_few_seconds() {
+    let backend = Backend::Shared { processors: 1000 };
+    let plant = Plant { backend, work: Work::lognormal(1.0), clients: Clients::patient_for(30.0) };
+    let script = Script { phases: vec![Phase::poisson(20.0, 120.0)], ..Script::default() };
+    for seed in 1..=5 {
+        let record = plant.run(&script, Law::Knee.tuner(), seed);
+        let (begin, rest) = (record.sum(0.0, 6.0), record.sum(6.0, 20.0));
+        assert!(begin.shed <= 0.25 * begin.offered, "{begin:?}");
+        assert!(rest.shed <= 0.03 * rest.offered, "{begin:?}, and then {rest:?}");
+    }
+}

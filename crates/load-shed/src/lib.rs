@@ -58,7 +58,8 @@
 //! Every five milliseconds, while anything is in flight, a task looks at the gate. From what has been completed it knows
 //! the throughput, and by Little's law the response time; no request is timed. The [law](limit::Knee) tries a little
 //! more and a little less concurrency now and then, weighs by what it saw what the curve of the throughput may be, and
-//! goes where the least concurrency gives the most throughput. In an overload that takes it some two tenths of a
+//! goes where the least concurrency gives the most throughput. It begins with 64, and doubles that while requests take hardly
+//! longer than the first few did and each doubling is of use. In an overload that takes it some two tenths of a
 //! millisecond, twenty times a second at the most; else nothing.
 //!
 //! It goes by nothing but what was measured of late. A law that goes by the response time in relation to the best it has

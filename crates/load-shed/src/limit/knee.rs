@@ -23,6 +23,8 @@ use crate::ConfigError;
 /// - Now and then another limit is tried: one a little higher, or the best one if one of the curves, drawn at random,
 ///   were true (Thompson sampling). It costs what it is thought to lose, and the time that everybody waits longer, out of a
 ///   budget; so what may be better is tried often, and what certainly is not, hardly ever. A burst lowers nothing.
+/// - At the beginning, as long as requests take hardly longer than the first few did, there is room: the limit is doubled, as
+///   a window of TCP's is in its slow start.
 /// - How long the first few requests after a pause took bounds the knee (Little's law), before anything else is known.
 /// - What no curve explains, and what a few windows are off to the same side of what was expected, is another capacity: all
 ///   is forgotten, but for the last window.
@@ -50,6 +52,8 @@ pub struct Knee {
     is_above: bool,
     /// For how many seconds somebody was in want of a slot.
     pressed: f64,
+    /// Whether nobody who was admitted has been in another's way yet.
+    is_starting: bool,
 }
 
 impl Knee {
@@ -75,6 +79,7 @@ impl Knee {
             drawn: 0.0,
             is_above: false,
             pressed: 0.0,
+            is_starting: true,
         })
     }
 
@@ -97,6 +102,15 @@ impl Knee {
         let nearly_all = window.bad / NEARLY_ALL > window.good;
         let usual = if nearly_all { 0.0 } else { self.profile.unhindered().unwrap_or(0.0) };
         window.bad > window.good && window.response_time() > (2.0 * usual).max(MOMENT)
+    }
+
+    /// Whether there is room for twice as many: what was admitted took hardly longer than the first few, and the last time that
+    /// there was twice as much room it was of use. Nothing where that is not known.
+    fn has_room(&self, window: &Window) -> Option<bool> {
+        let unhindered = self.profile.unhindered()?;
+        let before = self.profile.at((self.level / 2.0).floor());
+        let is_of_use = !before.counts() || Measure::of(window).rate() > OF_USE * before.rate();
+        Some(is_of_use && window.response_time() < AS_LONG * unhindered)
     }
 
     /// The level that is worth most. What is far above all that was tried is known by nothing.
@@ -160,8 +174,15 @@ impl Controller for Knee {
         } else if window.limited >= THROUGHOUT {
             self.learn(seen);
             self.pressed += seen.seconds();
-            let may_lower = window.refused > 0 || self.pressed > LONG;
-            self.choose(seen.seconds(), may_lower);
+            let has_room = self.has_room(window);
+            self.is_starting &= has_room != Some(false);
+            if self.is_starting && has_room.is_some() {
+                self.limit = (2.0 * self.level).min(self.ceiling);
+                self.level = self.limit;
+            } else {
+                let may_lower = window.refused > 0 || self.pressed > LONG;
+                self.choose(seen.seconds(), may_lower);
+            }
         } else {
             self.pressed = 0.0;
             self.level = self.limit;
@@ -170,6 +191,10 @@ impl Controller for Knee {
     }
 }
 
+/// How many times as long as the first few is hardly longer. Of many that come at once they are the quickest.
+const AS_LONG: f64 = 2.5;
+/// How many times the throughput before is of use.
+const OF_USE: f64 = 1.5;
 const FLOOR: f64 = 1.0;
 /// The seconds in which nobody has waited for long.
 const MOMENT: f64 = 0.05;

@@ -79,7 +79,7 @@ pub(super) const KEYS: &[Key] = keys! {
         "Whether a silent stream is dead only the service knows. Turned on, it wants a heartbeat that is faster.";
     load_shed.mode: "Whether requests are shed: `enforce`, `dry-run` (counted as if) or `off`.",
         "A limit that only warns has never saved a service.";
-    load_shed.max_in_flight: "The most requests in flight at once, from admission to the last frame. The gate begins with 64, and finds out how many of them are of use.",
+    load_shed.max_in_flight: "The most requests in flight at once, from admission to the last frame. The gate begins with 64, doubles that while there is room, and finds out how many are of use.",
         "1,024 is far above what a healthy service of this size has in flight, and far below what exhausts its memory.";
     load_shed.queue: "The most requests that wait for their turn; 0 for none. No more wait than are served in `load_shed.queue_wait`.",
         "It bounds what they take in memory.";
